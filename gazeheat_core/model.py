@@ -1,0 +1,321 @@
+"""What an export holds, in the field's own words.
+
+The frame, stated once
+----------------------
+The origin is the top left corner of the reference image, x runs right, y runs
+down. Positions are continuous: a picture of *width* × *height* pixels spans
+``[0, width] × [0, height]``, and a sample on its very last edge still belongs
+to the last bin.
+
+Positions are kept in the units the export uses, without a conversion that could
+move a sample across a bin border: pixels of the reference image (``"px"``) or
+fractions of the surface (``"normalized"``). `Export.extent` gives the right and
+bottom border in these units.
+
+Sizes are ``(width, height)``; arrays are ``(row, column)``; times are ``int64``
+nanoseconds and never pass through a float.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from gazeheat_core.errors import PictureMissingError, SettingError
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+Size: TypeAlias = tuple[int, int]
+
+EnrichmentKind: TypeAlias = Literal["reference-image-mapper", "marker-mapper"]
+Unit: TypeAlias = Literal["px", "normalized"]
+
+KIND_TITLES: dict[EnrichmentKind, str] = {
+    "reference-image-mapper": "Reference Image Mapper",
+    "marker-mapper": "Marker Mapper",
+}
+
+SHORT_ID_LENGTH = 8
+
+ColormapName: TypeAlias = Literal["turbo", "viridis", "magma", "inferno", "cividis", "jet", "greys"]
+COLORMAPS: tuple[ColormapName, ...] = get_args(ColormapName)
+MAX_SCALE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The settings of a heatmap.
+
+    Attributes
+    ----------
+    scale : float
+        The blur: sigma in percent of the picture's longer side, 0 to 20.
+    opacity : float
+        The most that the heatmap covers of the picture, 0 to 1.
+    colormap : str
+        One of `COLORMAPS`.
+
+    Raises
+    ------
+    SettingError
+        When a setting is out of its range.
+    """
+
+    scale: float = 5.0
+    opacity: float = 0.8
+    colormap: ColormapName = "turbo"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.scale <= MAX_SCALE:
+            raise SettingError(
+                f"Scale is {self.scale:g}; choose a value from 0 to {MAX_SCALE:g} percent."
+            )
+        if not 0 <= self.opacity <= 1:
+            raise SettingError(f"Opacity is {self.opacity:g}; choose a value from 0 to 1.")
+        if self.colormap not in COLORMAPS:
+            raise SettingError(
+                f"There are no colours '{self.colormap}'; choose one of {', '.join(COLORMAPS)}."
+            )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class GazeSamples:
+    """Gaze samples in the order of the file: 24 bytes each.
+
+    Attributes
+    ----------
+    timestamp_ns : int64 array, shape (n,)
+        Time of each sample, in nanoseconds since the Unix epoch.
+    x, y : float64 array, shape (n,)
+        Position in the units of the export. NaN in both where the gaze was
+        not detected on the reference image.
+    """
+
+    timestamp_ns: IntArray
+    x: FloatArray
+    y: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.timestamp_ns)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Fixations:
+    """Fixations in the order of the file.
+
+    Attributes
+    ----------
+    fixation_id : int64 array, shape (n,)
+    start_ns, end_ns : int64 array, shape (n,)
+        First and last moment, in nanoseconds since the Unix epoch.
+    duration_ms : float64 array, shape (n,)
+    x, y : float64 array, shape (n,)
+        Position in the units of the export; NaN in both where the fixation
+        was not detected on the reference image.
+    """
+
+    fixation_id: IntArray
+    start_ns: IntArray
+    end_ns: IntArray
+    duration_ms: FloatArray
+    x: FloatArray
+    y: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.fixation_id)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Section:
+    """The part of a recording between two events.
+
+    Attributes
+    ----------
+    id : str
+    gaze : GazeSamples
+    fixations : Fixations or None
+        None where the export has no fixations.
+    unreadable : int
+        Rows of gaze that could not be read. They are counted here and are not
+        part of `gaze`.
+    start_event, end_event : str
+        Names of the events, empty where the export has no ``sections.csv``.
+    """
+
+    id: str
+    gaze: GazeSamples
+    fixations: Fixations | None = None
+    unreadable: int = 0
+    start_event: str = ""
+    end_event: str = ""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Recording:
+    """One recording of one wearer, with its sections in the order of the file.
+
+    `name` and `wearer` are empty where the export has no ``sections.csv``.
+    """
+
+    id: str
+    name: str
+    wearer: str
+    sections: tuple[Section, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of gaze in the file, the unreadable ones among them."""
+        return sum(len(section.gaze) + section.unreadable for section in self.sections)
+
+    @property
+    def duration_ns(self) -> int:
+        """Time from first to last gaze sample, added up over the sections."""
+        spans = [np.ptp(s.gaze.timestamp_ns) for s in self.sections if len(s.gaze)]
+        return int(sum(spans))
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceImage:
+    """The picture under the heatmap, kept as the bytes of its file.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Width and height in pixels, as the picture is used.
+    data : bytes
+        A JPEG or PNG file. It is decoded only when its pixels are needed.
+    exif_transposed : bool
+        True when the picture is turned as its EXIF tag says, False when it is
+        used as stored.
+    notices : tuple of str
+        Sentences on how the picture was understood, for the user.
+    """
+
+    size: Size
+    data: bytes
+    exif_transposed: bool = False
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Export:
+    """One enrichment, read.
+
+    Attributes
+    ----------
+    name : str
+        Name of the enrichment.
+    kind : "reference-image-mapper" or "marker-mapper"
+    recordings : tuple of Recording
+    image : ReferenceImage or None
+        None where the export came without a picture, or with one that cannot be used.
+    image_problem : str
+        What is wrong with the picture, in the second case.
+    unassigned_rows : int
+        Rows of gaze so damaged that their recording is unknown.
+    notices : tuple of str
+        Sentences on how the files were understood, for the user.
+    """
+
+    name: str
+    kind: EnrichmentKind
+    recordings: tuple[Recording, ...]
+    image: ReferenceImage | None = None
+    image_problem: str = ""
+    unassigned_rows: int = 0
+    notices: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> Unit:
+        """Unit of all positions in this export."""
+        return "px" if self.kind == "reference-image-mapper" else "normalized"
+
+    @property
+    def rows(self) -> int:
+        """Rows of gaze in the file, the unreadable ones among them."""
+        return sum(recording.rows for recording in self.recordings) + self.unassigned_rows
+
+    @property
+    def title(self) -> str:
+        """Name and kind, as the user reads them."""
+        return f"{self.name} · {KIND_TITLES[self.kind]}"
+
+    def size(self) -> Size:
+        """Width and height of the reference image, in pixels.
+
+        Raises
+        ------
+        PictureMissingError
+            When the export has no picture.
+        """
+        if self.image is None:
+            problem = self.image_problem or f"{self.title}: the export holds no reference image."
+            raise PictureMissingError(
+                f"{problem} Give the picture that the gaze was mapped to"
+                + (
+                    ", or the surface's width : height ratio."
+                    if self.unit == "normalized"
+                    else " (in Pupil Cloud: the enrichment's reference image, in its full size)."
+                )
+            )
+        return self.image.size
+
+    def extent(self) -> tuple[float, float]:
+        """Right and bottom border of the reference image, in the export's units.
+
+        Raises
+        ------
+        PictureMissingError
+            When the units are pixels and the export has no picture.
+        """
+        if self.unit == "normalized":
+            return (1.0, 1.0)
+        width, height = self.size()
+        return (float(width), float(height))
+
+
+def count_inside(recordings: tuple[Recording, ...], extent: tuple[float, float]) -> int:
+    """Count the gaze samples that lie on a picture, its borders included.
+
+    Parameters
+    ----------
+    recordings : tuple of Recording
+    extent : (float, float)
+        Right and bottom border, in the units of the positions.
+    """
+    gaze = [section.gaze for recording in recordings for section in recording.sections]
+    return sum(
+        int(np.count_nonzero((g.x >= 0) & (g.x <= extent[0]) & (g.y >= 0) & (g.y <= extent[1])))
+        for g in gaze
+    )
+
+
+def recording_labels(recordings: tuple[Recording, ...]) -> tuple[str, ...]:
+    """Short names that tell the recordings apart, in their order.
+
+    The name from ``sections.csv``; without one, the first characters of the id.
+    Two of the same name also get the wearer, and the id where that is not
+    enough either.
+
+    Examples
+    --------
+    >>> a = Recording("6f1c0d2a-77", "Morning", "Ada", ())
+    >>> b = Recording("9b3e55aa-12", "Morning", "Ben", ())
+    >>> c = Recording("0c44e1b7-90", "", "", ())
+    >>> recording_labels((a, b, c))
+    ('Morning · Ada', 'Morning · Ben', '0c44e1b7')
+    """
+    short = [r.id[:SHORT_ID_LENGTH] or "no id" for r in recordings]
+    plain = [r.name or s for r, s in zip(recordings, short, strict=True)]
+    worn = [f"{p} · {r.wearer}" if r.wearer else p for p, r in zip(plain, recordings, strict=True)]
+    tagged = [f"{p} · {s}" for p, s in zip(plain, short, strict=True)]
+    full = [f"{p} · {r.id}" for p, r in zip(plain, recordings, strict=True)]
+    counts = [Counter(names) for names in (plain, worn, tagged)]
+    return tuple(
+        next((n for n, c in zip(names, counts, strict=False) if c[n] == 1), names[-1])
+        for names in zip(plain, worn, tagged, full, strict=True)
+    )
