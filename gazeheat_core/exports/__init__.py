@@ -1,0 +1,156 @@
+"""Files to model: what comes in, and what it means.
+
+One module reads one vendor's files and alone knows their column names; `sources` and
+`tables` bring it streams and typed columns, `picture` the reference image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gazeheat_core.errors import GazeheatError, PictureError, UnmappedError
+from gazeheat_core.exports.picture import (
+    plain_picture,
+    read_picture,
+    resized_picture,
+    same_aspect,
+)
+from gazeheat_core.exports.pupil_cloud import FoundExport, OnRows, find_exports, read_export
+from gazeheat_core.exports.sources import (
+    LIMITS,
+    Given,
+    Limits,
+    SourceFile,
+    Upload,
+    looks_like_zip,
+    open_source,
+    open_uploads,
+)
+from gazeheat_core.model import Export, Size, count_inside
+
+__all__ = [
+    "LIMITS",
+    "FoundExport",
+    "Limits",
+    "OnRows",
+    "SourceFile",
+    "Upload",
+    "find_exports",
+    "looks_like_zip",
+    "open_source",
+    "open_uploads",
+    "read_export",
+    "read_exports",
+    "with_picture",
+    "with_ratio",
+]
+
+
+def read_exports(given: Given, on_rows: OnRows | None = None) -> tuple[Export, ...]:
+    """Read every export in a ZIP or a folder.
+
+    Folders of other enrichments beside good ones are passed over; anything else that
+    is wrong is an error.
+
+    Parameters
+    ----------
+    given : path or Upload
+    on_rows : callable, optional
+        Called with the number of rows read so far, for each export from zero.
+
+    Raises
+    ------
+    GazeheatError
+        When something cannot be read, or there is no export.
+    """
+    with open_source(given) as files:
+        found, problems = find_exports(files)
+        check_problems(found, problems)
+        return tuple(read_export(one, on_rows) for one in found)
+
+
+def check_problems(found: list[FoundExport], problems: list[GazeheatError]) -> None:
+    """Raise the first problem that good exports beside it do not excuse."""
+    for problem in problems:
+        if not found or not isinstance(problem, UnmappedError):
+            raise problem
+
+
+def with_picture(export: Export, data: bytes, name: str) -> Export:
+    """Give an export a picture, or another one than its own.
+
+    Gaze in pixels belongs to the full-size reference image: a picture of the same shape
+    is brought to that size, another shape is an error. Gaze in fractions of a surface
+    fits any picture of the surface's shape, in that picture's own size.
+
+    Parameters
+    ----------
+    export : Export
+    data : bytes
+        The picture's file.
+    name : str
+        Its name in messages.
+
+    Raises
+    ------
+    PictureError
+        When it is no picture, or does not fit the gaze.
+    """
+    is_px = export.unit == "px"
+
+    def samples_inside(size: Size) -> int:
+        return count_inside(export.recordings, (float(size[0]), float(size[1])))
+
+    image = read_picture(data, name, samples_inside if is_px else None)
+    if export.image is not None:
+        own = export.image.size
+        if not same_aspect(image.size, own):
+            raise PictureError(
+                f"{name} is {_px(image.size)}, but the export's own reference image is "
+                f"{_px(own)}: the shapes differ, so the gaze would not lie where people looked. "
+                "Give a picture with the same aspect ratio, not cropped."
+            )
+        if is_px and image.size != own:
+            notice = f"{name} is {_px(image.size)}. It was brought to the size of the export's "
+            image = resized_picture(image, own, f"{notice}own reference image, {_px(own)}.")
+    elif is_px:
+        _check_gaze_inside(export, image.size, name)
+    return replace(export, image=image, image_problem="", notices=(*export.notices, *image.notices))
+
+
+def with_ratio(export: Export, ratio: tuple[float, float]) -> Export:
+    """Give a surface without a picture a plain ground of a width : height ratio.
+
+    Raises
+    ------
+    PictureError
+        When the ratio makes no sense, or the gaze is in pixels of a picture.
+    """
+    if export.unit == "px":
+        raise PictureError(
+            f"{export.title}: its gaze is in pixels of the reference image, so a ratio is not "
+            "enough. Give the reference image in its full size."
+        )
+    return replace(export, image=plain_picture(ratio), image_problem="")
+
+
+def _check_gaze_inside(export: Export, size: Size, name: str) -> None:
+    gaze = [section.gaze for recording in export.recordings for section in recording.sections]
+    x = np.concatenate([g.x[np.isfinite(g.x)] for g in gaze] or [np.empty(0)])
+    y = np.concatenate([g.y[np.isfinite(g.y)] for g in gaze] or [np.empty(0)])
+    inside = count_inside(export.recordings, (float(size[0]), float(size[1])))
+    if inside * 2 >= len(x):
+        return
+    # The few samples far outside are no measure of the picture's size.
+    reach = (round(float(np.quantile(x, 0.99))), round(float(np.quantile(y, 0.99))))
+    raise PictureError(
+        f"{name} is {_px(size)}, but the gaze reaches {_px(reach)}: only {inside:,} of "
+        f"{len(x):,} samples lie on it. Give the reference image in the size that was "
+        "uploaded to Pupil Cloud."
+    )
+
+
+def _px(size: Size) -> str:
+    return f"{size[0]:,} × {size[1]:,} px"

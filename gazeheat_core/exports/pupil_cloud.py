@@ -1,0 +1,477 @@
+"""Pupil Cloud's enrichment downloads: Reference Image Mapper and Marker Mapper.
+
+The only place that knows their column and file names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gazeheat_core.errors import (
+    ColumnsError,
+    ExportError,
+    GazeheatError,
+    LimitError,
+    UnmappedError,
+)
+from gazeheat_core.exports import tables
+from gazeheat_core.exports.picture import read_picture
+from gazeheat_core.exports.sources import LIMITS, Limits, SourceFile
+from gazeheat_core.exports.tables import Layout, Rows, Table
+from gazeheat_core.model import (
+    EnrichmentKind,
+    Export,
+    Fixations,
+    FloatArray,
+    GazeSamples,
+    IntArray,
+    Recording,
+    ReferenceImage,
+    Section,
+    Size,
+    count_inside,
+)
+
+GAZE_FILE = "gaze.csv"
+FIXATIONS_FILE = "fixations.csv"
+SECTIONS_FILE = "sections.csv"
+PICTURE_STEM = "reference_image"
+PICTURE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+_KEY_COLUMNS = ("recording id", "section id")
+_FLAG_COLUMNS: dict[EnrichmentKind, tuple[str, str]] = {
+    "reference-image-mapper": ("detected in reference image", "in reference image {} [px]"),
+    "marker-mapper": ("detected on surface", "on surface {} [normalized]"),
+}
+_FOLDER_NAME = re.compile(r"^.*?_([A-Z]+(?:-[A-Z]+)*-MAPPER)_(?P<name>.+?)(?:_csv)?(?: \(\d+\))?$")
+
+_HOW_TO_MAP = (
+    "In Pupil Cloud, add a Reference Image Mapper or a Marker Mapper enrichment to the "
+    "project, let it finish, and download that."
+)
+# Files that tell of a download that we know, and cannot use.
+_FOREIGN_FILES = (
+    (r"gaze_on_face\.csv|fixations_on_face\.csv|face_positions\.csv", "a Face Mapper export"),
+    (r"gaze_positions_on_surface_.*\.csv", "a surface export of Pupil Player or Neon Player"),
+    (r".*\.tsv", "a table of another tracker"),
+    (r"scene_camera\.json|world_timestamps\.csv|events\.csv|imu\.csv", "a raw recording"),
+)
+
+# Rows read so far: called now and then while a large file is read.
+OnRows = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundExport:
+    """An export recognised by its header, not yet read."""
+
+    name: str
+    kind: EnrichmentKind
+    gaze: Table
+    files: tuple[SourceFile, ...]
+
+    def file(self, name: str) -> SourceFile | None:
+        """Return the file of exactly that name beside ``gaze.csv``."""
+        return next((file for file in self.files if file.name.lower() == name), None)
+
+
+def find_exports(
+    files: Iterable[SourceFile], limits: Limits = LIMITS
+) -> tuple[list[FoundExport], list[GazeheatError]]:
+    """Find the exports among the files of one source; reads headers only.
+
+    Returns
+    -------
+    found : list of FoundExport
+    problems : list of GazeheatError
+        What is wrong with the folders that looked like an export and are none.
+    """
+    folders: dict[PurePosixPath, list[SourceFile]] = {}
+    for file in files:
+        folders.setdefault(file.folder, []).append(file)
+    found: list[FoundExport] = []
+    problems: list[GazeheatError] = []
+    for folder, members in folders.items():
+        gaze = [file for file in members if file.name.lower() == GAZE_FILE]
+        try:
+            if len(gaze) > 1:
+                raise ExportError(
+                    f"Several files named {GAZE_FILE} were given together, so it is not clear "
+                    "what belongs to what. Give one export's files at a time, or the ZIPs."
+                )
+            if gaze:
+                found.append(_recognise(gaze[0], folder, members, limits))
+        except GazeheatError as error:
+            problems.append(error)
+    if not found and not problems:
+        problems.append(_nothing_found([file for members in folders.values() for file in members]))
+    return found, problems
+
+
+def read_export(
+    found: FoundExport, on_rows: OnRows | None = None, limits: Limits = LIMITS
+) -> Export:
+    """Read an export into memory, 24 bytes a gaze sample.
+
+    Raises
+    ------
+    ExportError
+        When its ``gaze.csv`` has no rows, or none that can be read.
+    SourceError
+        When a file is damaged.
+    """
+    notices: list[str] = []
+    described = _read_sections(found, notices, limits)
+    buffers, unassigned_rows = _read_gaze(found, on_rows, limits)
+    fixations = _read_fixations(found, notices, limits)
+    recordings = _assemble(described, buffers, fixations)
+    if len(recordings) > limits.recordings:
+        raise LimitError(
+            f"{found.gaze.file}: more than {limits.recordings:,} recordings. "
+            "Check that 'recording id' holds what its name says."
+        )
+    rows = sum(r.rows for r in recordings) + unassigned_rows
+    unreadable = sum(s.unreadable for r in recordings for s in r.sections) + unassigned_rows
+    if rows == 0:
+        raise ExportError(
+            f"{found.gaze.file}: there is a header but no gaze below it. Check in Pupil Cloud "
+            "that the enrichment has finished and covers your recordings; then download it again."
+        )
+    if unreadable == rows:
+        raise ExportError(
+            f"{found.gaze.file}: none of its {rows:,} rows can be read. "
+            "Give the file as downloaded, not as saved by a spreadsheet."
+        )
+    if unreadable > max(10, rows // 100):
+        notices.append(
+            f"{found.gaze.file}: {unreadable:,} of {rows:,} rows cannot be read and are left "
+            "out. If a spreadsheet has saved the file, use the original download."
+        )
+    if _rounded_by_spreadsheet(recordings):
+        notices.append(
+            f"{found.gaze.file}: the timestamps are rounded, as spreadsheets do. "
+            "The heatmap is right; the time spans are not."
+        )
+    image, problem = _read_image(found, recordings, limits)
+    if image is not None:
+        notices.extend(image.notices)
+    return Export(
+        name=found.name,
+        kind=found.kind,
+        recordings=recordings,
+        image=image,
+        image_problem=problem,
+        unassigned_rows=unassigned_rows,
+        notices=tuple(notices),
+    )
+
+
+def enrichment_name(folder: str) -> str:
+    """Return the enrichment's name from its download's folder or file name.
+
+    Examples
+    --------
+    >>> enrichment_name("My project_REFERENCE-IMAGE-MAPPER_Shop shelf_csv (1)")
+    'Shop shelf'
+    >>> enrichment_name("marker_mapper_2025")
+    'marker_mapper_2025'
+    """
+    match = _FOLDER_NAME.match(folder)
+    return match["name"] if match else folder
+
+
+def _recognise(
+    file: SourceFile, folder: PurePosixPath, members: list[SourceFile], limits: Limits
+) -> FoundExport:
+    table = tables.read_header(file, limits)
+    name = folder.name or re.sub(r"\.zip$", "", file.source, flags=re.IGNORECASE) or "Export"
+    for kind, (flag, _) in _FLAG_COLUMNS.items():
+        if f"gaze {flag}" in table.columns:
+            _layout(table, "gaze", kind)  # names the missing columns
+            return FoundExport(enrichment_name(name), kind, table, tuple(members))
+    if "gaze x [px]" in table.columns:
+        raise UnmappedError(
+            f"{file}: this is gaze in a raw recording's scene camera (column 'gaze x [px]'), "
+            f"not mapped to a picture. {_HOW_TO_MAP}"
+        )
+    if "gaze detected on face" in table.columns or _foreign(members) == "a Face Mapper export":
+        raise UnmappedError(
+            f"{file}: this is a Face Mapper export; it says whether a face was looked at, "
+            f"not where on a picture. {_HOW_TO_MAP}"
+        )
+    raise ColumnsError(
+        f"{file}: the header is not one of a Reference Image Mapper or Marker Mapper export. "
+        f"Needs a column 'gaze detected in reference image' or 'gaze detected on surface', "
+        f"found {', '.join(repr(c) for c in table.columns[:12])}. {_HOW_TO_MAP}"
+    )
+
+
+def _foreign(files: list[SourceFile]) -> str | None:
+    for pattern, what in _FOREIGN_FILES:
+        if any(re.fullmatch(pattern, file.name, re.IGNORECASE) for file in files):
+            return what
+    return None
+
+
+def _nothing_found(files: list[SourceFile]) -> GazeheatError:
+    source = next((file.source for file in files if file.source), "") or "The files given"
+    what = _foreign(files)
+    if what:
+        return UnmappedError(
+            f"{source}: this looks like {what}, which holds no {GAZE_FILE} "
+            f"mapped to a picture. {_HOW_TO_MAP}"
+        )
+    names = sorted({file.name for file in files})
+    if FIXATIONS_FILE in names:
+        return ExportError(
+            f"{source}: there is a {FIXATIONS_FILE} but no {GAZE_FILE}, as in a Manual Mapper "
+            f"export, which has no gaze. {_HOW_TO_MAP}"
+        )
+    inner = next((name for name in names if name.lower().endswith(".zip")), None)
+    if inner:
+        return ExportError(f"{source}: it holds another ZIP ({inner}). Give that one.")
+    listing = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return ExportError(
+        f"{source}: no {GAZE_FILE} found"
+        + (f", only {listing}" if names else "; it is empty")
+        + ". Give the download of a Reference Image Mapper or Marker Mapper enrichment, "
+        "with all its files."
+    )
+
+
+def _layout(table: Table, what: str, kind: EnrichmentKind) -> Layout:
+    """Find the columns of a gaze or fixations table."""
+    flag, position = _FLAG_COLUMNS[kind]
+    xy = f"gaze position {position}" if what == "gaze" else "fixation {} " + position.split()[-1]
+    times = (
+        ("timestamp [ns]",)
+        if what == "gaze"
+        else ("fixation id", "start timestamp [ns]", "end timestamp [ns]")
+    )
+    numbers = (xy.format("x"), xy.format("y"), *(("duration [ms]",) if what == "fixation" else ()))
+    needed = table.positions(_KEY_COLUMNS[0], *times, f"{what} {flag}", *numbers)
+    section = table.position(_KEY_COLUMNS[1])
+    count = len(times)
+    return Layout(
+        keys=(needed[0],) if section is None else (needed[0], section),
+        integers=needed[1 : 1 + count],
+        flag=needed[1 + count],
+        numbers=needed[2 + count :],
+    )
+
+
+@dataclass(slots=True)
+class _Columns:
+    """Columns of numbers of one section that grow in place while a file is read."""
+
+    arrays: list[npt.NDArray[Any]]
+    unreadable: int = 0
+
+    def append(self, *columns: npt.NDArray[Any]) -> None:
+        start = len(self.arrays[0])
+        for array, column in zip(self.arrays, columns, strict=True):
+            # In place, the memory moves instead of being copied: no second copy, ever.
+            array.resize(start + len(column), refcheck=False)
+            array[start:] = column
+
+
+# Recording id and section id.
+_Key = tuple[str, str]
+
+
+def _group(rows: Rows) -> Iterable[tuple[int, slice | IntArray]]:
+    """Yield each key's index with its readable rows, in the order of the file."""
+    if len(rows.keys) == 1 and rows.readable.all():
+        yield 0, slice(None)
+        return
+    key = np.where(rows.readable, rows.key, -1)
+    order = np.argsort(key, kind="stable")
+    starts = np.searchsorted(key[order], np.arange(len(rows.keys) + 1))
+    for index in range(len(rows.keys)):
+        yield index, order[starts[index] : starts[index + 1]]
+
+
+def _collect(
+    table: Table,
+    layout: Layout,
+    dtypes: Sequence[type],
+    on_rows: OnRows | None,
+    limits: Limits,
+) -> tuple[dict[_Key, _Columns], int]:
+    """Read a table into growing columns per recording and section.
+
+    Rows that are flagged but have no finite position count as unreadable; where the
+    flag says no, the position becomes NaN.
+    """
+    buffers: dict[_Key, _Columns] = {}
+    unassigned = total = 0
+    for block in tables.read_blocks(table, limits=limits):
+        rows = tables.parse_block(block, table, layout)
+        total += len(rows)
+        if total > limits.rows:
+            raise LimitError(
+                f"{table.file}: more than {limits.rows:,} rows. "
+                "Split the study into several exports."
+            )
+        detected = rows.flag == 1
+        finite = np.isfinite(rows.numbers[0]) & np.isfinite(rows.numbers[1])
+        rows.readable[(rows.flag == tables.FLAG_UNKNOWN) | (detected & ~finite)] = False
+        rows.numbers[:2, ~detected] = np.nan
+        unassigned += int(np.count_nonzero(rows.key < 0))
+        lost = np.bincount(rows.key[~rows.readable & (rows.key >= 0)], minlength=len(rows.keys))
+        for index, chosen in _group(rows):
+            recording_id, *section_id = rows.keys[index]
+            key = (recording_id, section_id[0] if section_id else "")
+            columns = buffers.get(key)
+            if columns is None:
+                columns = buffers[key] = _Columns([np.empty(0, dtype) for dtype in dtypes])
+            columns.unreadable += int(lost[index])
+            columns.append(*(column[chosen] for column in (*rows.integers, *rows.numbers)))
+        if len(buffers) > limits.sections:
+            raise LimitError(
+                f"{table.file}: more than {limits.sections:,} sections. Check that 'recording id' "
+                "and 'section id' hold what their names say."
+            )
+        if on_rows is not None:
+            on_rows(total)
+    return buffers, unassigned
+
+
+def _read_gaze(
+    found: FoundExport, on_rows: OnRows | None, limits: Limits
+) -> tuple[dict[_Key, _Columns], int]:
+    layout = _layout(found.gaze, "gaze", found.kind)
+    return _collect(found.gaze, layout, [np.int64, np.float64, np.float64], on_rows, limits)
+
+
+def _read_fixations(
+    found: FoundExport, notices: list[str], limits: Limits
+) -> dict[_Key, Fixations] | None:
+    """Read the fixations; None where there are none or they cannot be used."""
+    file = found.file(FIXATIONS_FILE)
+    if file is None:
+        return None
+    try:
+        table = tables.read_header(file, limits)
+        layout = _layout(table, "fixation", found.kind)
+        dtypes = [np.int64] * 3 + [np.float64] * 3
+        buffers, _ = _collect(table, layout, dtypes, None, limits)
+    except GazeheatError as error:
+        notices.append(f"{error} The fixations are left out; the gaze is not affected.")
+        return None
+    result = {}
+    for key, buffer in buffers.items():
+        fixation_id, start_ns, end_ns, x, y, duration_ms = buffer.arrays
+        result[key] = Fixations(fixation_id, start_ns, end_ns, duration_ms, x, y)
+    return result
+
+
+@dataclass(slots=True)
+class _Described:
+    """What ``sections.csv`` says of one recording."""
+
+    name: str = ""
+    wearer: str = ""
+    events: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def _read_sections(found: FoundExport, notices: list[str], limits: Limits) -> dict[str, _Described]:
+    file = found.file(SECTIONS_FILE)
+    if file is None:
+        return {}
+    try:
+        records = tables.read_records(file, limits)
+        if records and "recording id" not in records[0]:
+            raise ColumnsError(f"{file}: has no column 'recording id'.")
+    except GazeheatError as error:
+        notices.append(f"{error} Recordings are shown by their ids.")
+        return {}
+    described: dict[str, _Described] = {}
+    for record in records:
+        recording = described.setdefault(record.get("recording id", ""), _Described())
+        recording.name = recording.name or record.get("recording name", "")
+        recording.wearer = recording.wearer or record.get("wearer name", "")
+        recording.events[record.get("section id", "")] = (
+            record.get("start event name", ""),
+            record.get("end event name", ""),
+        )
+    described.pop("", None)
+    return described
+
+
+def _assemble(
+    described: dict[str, _Described],
+    gaze: dict[_Key, _Columns],
+    fixations: dict[_Key, Fixations] | None,
+) -> tuple[Recording, ...]:
+    """Join the tables: recordings as ``sections.csv`` lists them, then any others."""
+    sections: dict[str, dict[str, _Columns]] = {name: {} for name in described}
+    for (recording_id, section_id), columns in gaze.items():
+        sections.setdefault(recording_id, {})[section_id] = columns
+    recordings = []
+    for recording_id, members in sections.items():
+        about = described.get(recording_id, _Described())
+        parts = []
+        for section_id, columns in members.items():
+            key = (recording_id, section_id)
+            timestamp_ns, x, y = columns.arrays
+            start_event, end_event = about.events.get(section_id, ("", ""))
+            parts.append(
+                Section(
+                    id=section_id,
+                    gaze=GazeSamples(timestamp_ns, x, y),
+                    fixations=None if fixations is None else fixations.get(key, _no_fixations()),
+                    unreadable=columns.unreadable,
+                    start_event=start_event,
+                    end_event=end_event,
+                )
+            )
+        recordings.append(Recording(recording_id, about.name, about.wearer, tuple(parts)))
+    return tuple(recordings)
+
+
+def _no_fixations() -> Fixations:
+    whole: IntArray = np.empty(0, np.int64)
+    decimal: FloatArray = np.empty(0, np.float64)
+    return Fixations(whole, whole, whole, decimal, decimal, decimal)
+
+
+def _rounded_by_spreadsheet(recordings: tuple[Recording, ...]) -> bool:
+    heads = [s.gaze.timestamp_ns[:1000] for r in recordings for s in r.sections if len(s.gaze) > 10]
+    return bool(heads) and all((head % 1_000_000_000 == 0).all() for head in heads)
+
+
+def _picture_file(found: FoundExport) -> SourceFile | None:
+    """Return the reference image; among loose files, the only picture is it."""
+    pictures = [file for file in found.files if file.path.suffix.lower() in PICTURE_SUFFIXES]
+    named = [f for f in pictures if PurePosixPath(f.name).stem.lower() == PICTURE_STEM]
+    if named:
+        return named[0]
+    is_loose = not found.gaze.file.source
+    return pictures[0] if is_loose and len(pictures) == 1 else None
+
+
+def _read_image(
+    found: FoundExport, recordings: tuple[Recording, ...], limits: Limits
+) -> tuple[ReferenceImage | None, str]:
+    """Read the reference image; a broken one leaves its reason, and the gaze is kept."""
+    file = _picture_file(found)
+    if file is None:
+        return None, ""
+
+    def samples_inside(size: Size) -> int:
+        return count_inside(recordings, (float(size[0]), float(size[1])))
+
+    is_px = found.kind == "reference-image-mapper"
+    try:
+        data = file.read(limits.picture_bytes)
+        return read_picture(data, str(file), samples_inside if is_px else None, limits), ""
+    except GazeheatError as error:
+        return None, str(error)

@@ -1,0 +1,416 @@
+"""CSV text to columns, in blocks of whole lines.
+
+A table is read in blocks of a few megabytes, so that memory does not depend on the
+file's size. Each block goes through pandas; the rare block that pandas cannot read as
+typed columns (a cell that is no number, a stray quote, a row too long) goes line by
+line through a slow reader that says which rows are unreadable. Both give the same
+rows for a clean block.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import BinaryIO, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazeheat_core.errors import ColumnsError, LimitError, SourceError
+from gazeheat_core.exports.sources import LIMITS, CountedStream, Limits, SourceFile
+from gazeheat_core.model import FloatArray, IntArray
+
+BLOCK_BYTES = 8 * 2**20
+
+# Spellings of an empty cell, after pandas and R have re-saved a table.
+_MISSING = ("", "nan", "NaN", "NAN", "NA", "N/A", "null", "NULL", "None")
+# Spellings of a "detected" flag: Pupil Cloud, pandas, Excel, and the Manual Mapper's.
+_FLAGS = {"true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0, "not mapped": 0, "": 0}
+FLAG_UNKNOWN = 2
+
+_INT64 = np.iinfo(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A CSV file whose header has been read.
+
+    Attributes
+    ----------
+    file : SourceFile
+    columns : tuple of str
+        Names in the header, in their order, without surrounding blanks.
+    delimiter : str
+        ``","``, ``";"`` or a tab.
+    decimal : str
+        ``","`` where the delimiter is a semicolon, as spreadsheets write it.
+    """
+
+    file: SourceFile
+    columns: tuple[str, ...]
+    delimiter: str = ","
+    decimal: str = "."
+
+    def position(self, name: str) -> int | None:
+        """Position of a column, None where there is none of that name."""
+        return self.columns.index(name) if name in self.columns else None
+
+    def positions(self, *names: str) -> tuple[int, ...]:
+        """Positions of columns that must be there.
+
+        Raises
+        ------
+        ColumnsError
+            Naming the missing columns and those that were found.
+        """
+        missing = [name for name in names if name not in self.columns]
+        if missing:
+            raise ColumnsError(
+                f"{self.file}: needs the column{'s' if len(missing) > 1 else ''} "
+                f"{_listing(missing)}, found {_listing(self.columns)}. "
+                "Give the file as downloaded, with its header unchanged."
+            )
+        return tuple(self.columns.index(name) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Positions of the columns to read, by what they hold.
+
+    Attributes
+    ----------
+    keys : tuple of int
+        Identifiers: text.
+    integers : tuple of int
+        Whole numbers that must not pass through a float, such as timestamps.
+    numbers : tuple of int
+        Decimal numbers.
+    flag : int
+        A yes or no.
+    """
+
+    keys: tuple[int, ...]
+    integers: tuple[int, ...]
+    numbers: tuple[int, ...]
+    flag: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Rows:
+    """The rows of one block.
+
+    Attributes
+    ----------
+    keys : list of tuple of str
+        The different combinations of identifiers.
+    key : int64 array, shape (n,)
+        Index into `keys` for each row, -1 where an identifier is missing.
+    integers : int64 array, shape (number of integer columns, n)
+        Zero in unreadable rows.
+    numbers : float64 array, shape (number of decimal columns, n)
+        NaN where a cell is empty or no number.
+    flag : uint8 array, shape (n,)
+        0 no, 1 yes, 2 neither.
+    readable : bool array, shape (n,)
+        False where an identifier or a whole number could not be read.
+    """
+
+    keys: list[tuple[str, ...]]
+    key: IntArray
+    integers: IntArray
+    numbers: FloatArray
+    flag: npt.NDArray[np.uint8]
+    readable: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+
+def _listing(names: list[str] | tuple[str, ...]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:12])
+    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown
+
+
+@contextmanager
+def open_text(file: SourceFile, limits: Limits = LIMITS) -> Iterator[BinaryIO]:
+    """Open a table as UTF-8 bytes without a byte order mark.
+
+    Unpacks gzip and converts UTF-16, whatever the file's name says.
+    """
+    with file.open() as raw:
+        stream, head = _push_back(raw)
+        if head[:2] == b"\x1f\x8b":
+            unpacked = CountedStream(
+                cast(BinaryIO, gzip.GzipFile(fileobj=stream)),
+                str(file),
+                limits,
+                packed_bytes=file.size_bytes,
+            )
+            stream, head = _push_back(unpacked)
+        encoding = _encoding(head)
+        if encoding == "utf-8":
+            yield stream
+        elif encoding == "utf-8-sig":
+            stream.read(3)
+            yield stream
+        else:
+            yield cast(BinaryIO, codecs.EncodedFile(stream, "utf-8", encoding, "replace"))
+
+
+def _push_back(stream: io.RawIOBase) -> tuple[BinaryIO, bytes]:
+    """Look at the first bytes of a stream without losing them."""
+    buffered = io.BufferedReader(stream, buffer_size=2**16)
+    return cast(BinaryIO, buffered), buffered.peek(256)[:256]
+
+
+def _encoding(head: bytes) -> str:
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # A header is plain ASCII: without a mark, UTF-16 shows as zeros in every other place.
+    if len(head) >= 8 and not any(head[1:8:2]):
+        return "utf-16-le"
+    if len(head) >= 8 and not any(head[0:8:2]):
+        return "utf-16-be"
+    return "utf-8"
+
+
+def read_header(file: SourceFile, limits: Limits = LIMITS) -> Table:
+    """Read the first line of a table, and find out how its cells are separated.
+
+    Raises
+    ------
+    SourceError
+        When the file is empty or no text.
+    """
+    with open_text(file, limits) as stream:
+        line = stream.read(2**16).split(b"\n", 1)[0].rstrip(b"\r")
+    text = line.decode("utf-8", "replace")
+    if not text.strip():
+        raise SourceError(f"{file}: the file is empty. Download the export again.")
+    if "\x00" in text or text.count("\ufffd") > 2:
+        raise SourceError(
+            f"{file}: this is no text, so no CSV table. Give the file as it was downloaded."
+        )
+    delimiter = max(",;\t", key=text.count)
+    columns = tuple(cell.strip() for cell in next(csv.reader([text], delimiter=delimiter)))
+    return Table(file, columns, delimiter, "," if delimiter == ";" else ".")
+
+
+def read_blocks(
+    table: Table, block_bytes: int = BLOCK_BYTES, limits: Limits = LIMITS
+) -> Iterator[bytes]:
+    """Yield the lines below the header in blocks of whole lines, none of them empty.
+
+    Raises
+    ------
+    LimitError
+        When a line is longer than any real one.
+    """
+    with open_text(table.file, limits) as stream:
+        rest = b""
+        header_seen = False
+        while True:
+            data = stream.read(block_bytes)
+            cut = data.rfind(b"\n") + 1
+            if data and not cut:
+                rest += data
+            else:
+                block, rest = rest + data[:cut], data[cut:]
+                if not data:
+                    block, rest = block + rest, b""
+                if not header_seen and block:
+                    header_seen = True
+                    block = block.partition(b"\n")[2]
+                if block.strip():
+                    yield block
+            if len(rest) > limits.line_bytes:
+                raise LimitError(
+                    f"{table.file}: a line is longer than {limits.line_bytes:,} bytes, "
+                    "so this is no table of gaze. Give the file as it was downloaded."
+                )
+            if not data:
+                return
+
+
+def parse_block(block: bytes, table: Table, layout: Layout) -> Rows:
+    """Read the columns of `layout` from a block of whole lines.
+
+    Returns
+    -------
+    Rows
+        One for each line that is not blank, in the order of the file.
+    """
+    try:
+        return _parse_typed(block, table, layout)
+    except (ValueError, OverflowError):  # pandas' ParserError is a ValueError
+        return _parse_by_line(block, table, layout)
+
+
+def _parse_typed(block: bytes, table: Table, layout: Layout) -> Rows:
+    """Read a block with pandas.
+
+    Raises
+    ------
+    ValueError
+        When the block needs the slow reader.
+    """
+    if b"\x00" in block:
+        raise ValueError("pandas ends a cell at a zero byte")
+    categories = (*layout.keys, layout.flag)
+    dtypes: dict[int, str] = dict.fromkeys(categories, "category")
+    dtypes |= dict.fromkeys(layout.integers, "int64")
+    dtypes |= dict.fromkeys(layout.numbers, "float64")
+    frame = pd.read_csv(
+        io.BytesIO(block),
+        header=None,
+        sep=table.delimiter,
+        decimal=table.decimal,
+        usecols=sorted(dtypes),
+        dtype=dtypes,
+        keep_default_na=False,
+        na_values=list(_MISSING),
+        low_memory=False,
+    )
+    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    if len(frame) != lines:
+        raise ValueError("blank lines, or a quote that swallowed line ends")
+    keys, key = _combine([frame[position] for position in layout.keys])
+    return Rows(
+        keys=keys,
+        key=key,
+        integers=np.stack([frame[p].to_numpy() for p in layout.integers]),
+        numbers=np.stack([frame[p].to_numpy() for p in layout.numbers]),
+        flag=_flags(frame[layout.flag]),
+        readable=key >= 0,
+    )
+
+
+def _combine(columns: list[pd.Series]) -> tuple[list[tuple[str, ...]], IntArray]:
+    """Number the combinations of categorical columns; -1 where one of them is missing."""
+    names = [[str(name).strip() for name in column.cat.categories] for column in columns]
+    codes = np.stack([column.cat.codes.to_numpy(np.int64) for column in columns])
+    known = (codes >= 0).all(axis=0)
+    shape = tuple(max(1, len(n)) for n in names)
+    numbering, seen = pd.factorize(np.ravel_multi_index(tuple(codes[:, known]), shape))
+    key = np.full(codes.shape[1], -1, np.int64)
+    key[known] = numbering
+    indices = np.unravel_index(seen, shape)
+    keys = [
+        tuple(n[i] for n, i in zip(names, row, strict=True)) for row in zip(*indices, strict=True)
+    ]
+    return keys, key
+
+
+def _flags(column: pd.Series) -> npt.NDArray[np.uint8]:
+    spellings = [str(name).strip().lower() for name in column.cat.categories]
+    # The last entry is for the code -1: an empty cell, so nothing was detected.
+    values = [*(_FLAGS.get(s, FLAG_UNKNOWN) for s in spellings), 0]
+    return np.array(values, np.uint8)[column.cat.codes.to_numpy()]
+
+
+def _parse_by_line(block: bytes, table: Table, layout: Layout) -> Rows:
+    """Read a block cell by cell; slow, and never fails."""
+    keys: dict[tuple[str, ...], int] = {}
+    key: list[int] = []
+    integers: list[list[int]] = []
+    numbers: list[list[float]] = []
+    flags: list[int] = []
+    readable: list[bool] = []
+    width = max(*layout.keys, *layout.integers, *layout.numbers, layout.flag) + 1
+    for line in block.decode("utf-8", "replace").replace("\r\n", "\n").split("\n"):
+        if not line.strip():
+            continue
+        try:
+            # One line at a time: a stray quote then harms its own line only.
+            cells = next(csv.reader([line.replace("\x00", "\ufffd")], delimiter=table.delimiter))
+        except (csv.Error, StopIteration):
+            cells = []
+        cells = [cell.strip() for cell in cells] + [""] * (width - len(cells))
+        row_key = tuple(cells[p] for p in layout.keys)
+        row_integers = [_integer(cells[p], table.decimal) for p in layout.integers]
+        key_known = not any(k in _MISSING for k in row_key)
+        key.append(keys.setdefault(row_key, len(keys)) if key_known else -1)
+        readable.append(key_known and None not in row_integers)
+        integers.append([value or 0 for value in row_integers])
+        numbers.append([_number(cells[p], table.decimal) for p in layout.numbers])
+        flag = cells[layout.flag]
+        flags.append(0 if flag in _MISSING else _FLAGS.get(flag.lower(), FLAG_UNKNOWN))
+    count = len(key)
+    return Rows(
+        keys=list(keys),
+        key=np.array(key, np.int64),
+        integers=np.array(integers, np.int64).reshape(count, len(layout.integers)).T,
+        numbers=np.array(numbers, np.float64).reshape(count, len(layout.numbers)).T,
+        flag=np.array(flags, np.uint8),
+        readable=np.array(readable, np.bool_),
+    )
+
+
+def _is_plain(cell: str) -> bool:
+    # Python also reads '1_000' and digits of other scripts as numbers; pandas does not.
+    return cell.isascii() and "_" not in cell
+
+
+def _integer(cell: str, decimal: str) -> int | None:
+    """Read a whole number exactly; a spreadsheet may have turned it into 1.67041E+18."""
+    if not _is_plain(cell):
+        return None
+    try:
+        value = Decimal(cell.replace(decimal, "."))
+        if not value.is_finite() or value.adjusted() > 19 or value != value.to_integral_value():
+            return None
+    except InvalidOperation:
+        return None
+    whole = int(value)
+    return whole if _INT64.min <= whole <= _INT64.max else None
+
+
+def _number(cell: str, decimal: str) -> float:
+    try:
+        return float(cell.replace(decimal, ".")) if _is_plain(cell) else math.nan
+    except ValueError:
+        return math.nan
+
+
+def read_records(file: SourceFile, limits: Limits = LIMITS) -> list[dict[str, str]]:
+    """Read a small table of text, such as ``sections.csv``, as a list of rows.
+
+    Names typed on old systems may not be UTF-8: then the table is read as Windows-1252.
+    """
+    table = read_header(file, limits)
+    with open_text(file, limits) as stream:
+        data = stream.read(limits.small_table_bytes + 1)
+    if len(data) > limits.small_table_bytes:
+        raise LimitError(
+            f"{file}: larger than {limits.small_table_bytes // 2**20} MB. "
+            "Check that it is the file from the export."
+        )
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
+    reader = csv.reader(
+        io.StringIO(text.replace("\x00", ""), newline=""), delimiter=table.delimiter
+    )
+    try:
+        next(reader)
+        return [
+            dict(zip(table.columns, (cell.strip() for cell in row), strict=False))
+            for row in reader
+            if row
+        ]
+    except csv.Error:
+        raise SourceError(
+            f"{file}: a cell is far too long, so this is no table. "
+            "Give the file as it was downloaded."
+        ) from None
