@@ -1,0 +1,108 @@
+"""Gaze heatmaps from the exports of eye-tracking studies.
+
+The same functions serve the page, the command line and a notebook::
+
+    import gazeheat_core as gh
+
+    (export,) = gh.read_exports("My export.zip")
+    look = gh.Look(scale=5, opacity=0.8, colormap="turbo")
+    recordings = gh.bin_recordings(export)
+    heatmap = gh.make_heatmap(recordings, export.image.size, look.scale)
+    images = gh.render(heatmap, export.image, look)
+    images.heatmap.save("heatmap.png")
+    images.overlay.save("overlay.png")
+
+Frame and units are stated in `gazeheat_core.model`, the steps of the heatmap in
+`gazeheat_core.heatmap`, what can go wrong in `gazeheat_core.errors`.
+"""
+
+from gazeheat_core.colormaps import opaque_table, overlay_table
+from gazeheat_core.errors import (
+    ColumnsError,
+    ExportError,
+    GazeheatError,
+    LimitError,
+    PictureError,
+    PictureMissingError,
+    SettingError,
+    SourceError,
+    UnmappedError,
+)
+from gazeheat_core.exports import Upload, read_exports, with_picture, with_ratio
+from gazeheat_core.figure import ground_uri, overlay_figure
+from gazeheat_core.heatmap import (
+    Counts,
+    Heatmap,
+    RecordingHistogram,
+    bin_gaze,
+    bin_recordings,
+    blur,
+    grid_shape,
+    make_heatmap,
+    normalize,
+    pool,
+)
+from gazeheat_core.images import (
+    Images,
+    display_jpeg,
+    encode_png,
+    open_picture,
+    render,
+    render_heatmap,
+)
+from gazeheat_core.model import (
+    COLORMAPS,
+    Export,
+    Fixations,
+    GazeSamples,
+    Look,
+    Recording,
+    ReferenceImage,
+    Section,
+    recording_labels,
+)
+
+__all__ = [
+    "COLORMAPS",
+    "ColumnsError",
+    "Counts",
+    "Export",
+    "ExportError",
+    "Fixations",
+    "GazeSamples",
+    "GazeheatError",
+    "Heatmap",
+    "Images",
+    "LimitError",
+    "Look",
+    "PictureError",
+    "PictureMissingError",
+    "Recording",
+    "RecordingHistogram",
+    "ReferenceImage",
+    "Section",
+    "SettingError",
+    "SourceError",
+    "UnmappedError",
+    "Upload",
+    "bin_gaze",
+    "bin_recordings",
+    "blur",
+    "display_jpeg",
+    "encode_png",
+    "grid_shape",
+    "ground_uri",
+    "make_heatmap",
+    "normalize",
+    "opaque_table",
+    "open_picture",
+    "overlay_figure",
+    "overlay_table",
+    "pool",
+    "read_exports",
+    "recording_labels",
+    "render",
+    "render_heatmap",
+    "with_picture",
+    "with_ratio",
+]

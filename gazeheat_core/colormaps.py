@@ -1,0 +1,81 @@
+"""Value to colour: the look-up table, and how much of the picture it covers.
+
+Never gazed at is fully clear. From there the cover grows with the value, up to the
+opacity that the user chose: ``alpha = min(value, opacity)``.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from cmap import Colormap
+
+from gazeheat_core.model import ColormapName, FloatArray
+
+LEVELS = 256
+
+# Names in the colour package, which keeps the published tables.
+_TABLES: dict[ColormapName, str] = {
+    "turbo": "google:turbo",
+    "viridis": "bids:viridis",
+    "magma": "bids:magma",
+    "inferno": "bids:inferno",
+    "cividis": "cividis:cividis",
+    "jet": "matlab:jet",
+    "greys": "colorbrewer:greys",
+}
+
+
+@cache
+def opaque_table(name: ColormapName) -> npt.NDArray[np.uint8]:
+    """Return the 256 colours of a map, the one of value 0 first.
+
+    Returns
+    -------
+    uint8 array, shape (256, 3)
+
+    Examples
+    --------
+    >>> opaque_table("turbo")[[0, 255]]
+    array([[ 48,  18,  59],
+           [122,   4,   3]], dtype=uint8)
+    """
+    table: npt.NDArray[np.uint8] = np.rint(
+        255 * np.asarray(Colormap(_TABLES[name]).lut(LEVELS))[:, :3]
+    ).astype(np.uint8)
+    table.setflags(write=False)
+    return table
+
+
+@lru_cache(maxsize=64)
+def overlay_table(name: ColormapName, opacity: float) -> npt.NDArray[np.uint8]:
+    """Return the 256 colours of a map with their cover, ``alpha = min(value, opacity)``.
+
+    Returns
+    -------
+    uint8 array, shape (256, 4)
+
+    Examples
+    --------
+    >>> overlay_table("turbo", 0.8)[[0, 100, 255], 3]
+    array([  0, 100, 204], dtype=uint8)
+    """
+    alpha = np.minimum(np.arange(LEVELS), round(255 * opacity)).astype(np.uint8)
+    table: npt.NDArray[np.uint8] = np.concatenate([opaque_table(name), alpha[:, None]], axis=1)
+    table.setflags(write=False)
+    return table
+
+
+def to_levels(values: FloatArray) -> npt.NDArray[np.uint8]:
+    """Round values from 0 to 1 to the nearest of the 256 entries of a table.
+
+    Values beyond, which Lanczos makes near sharp edges, get the first or last entry.
+
+    Examples
+    --------
+    >>> to_levels(np.array([-0.01, 0.0, 0.5, 1.0, 1.014]))
+    array([  0,   0, 128, 255, 255], dtype=uint8)
+    """
+    return np.rint(np.clip(values, 0.0, 1.0) * (LEVELS - 1)).astype(np.uint8)

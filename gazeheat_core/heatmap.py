@@ -1,0 +1,305 @@
+"""The heatmap: histogram, pool, blur, normalize.
+
+Step by step as Pupil Cloud documents it. A 2D histogram of the gaze with the shape of
+the reference image and 300 bins on its longer side; the sum over the ticked recordings,
+each sample counting once, so that a longer recording weighs more; a Gaussian blur; a
+division by the maximum. Resizing to the picture is in `images`.
+
+The histogram is taken once for each recording. Everything after it works on the grid
+and does not depend on the number of samples or on the size of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
+
+from gazeheat_core.model import Export, FloatArray, Look, Recording, Size, recording_labels
+
+LONGER_SIDE_BINS = 300
+
+# Samples put into bins at a time: few enough to stay in the processor's cache.
+_SAMPLES_AT_A_TIME = 2**16
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the rows of gaze; the parts add up to `rows`.
+
+    Attributes
+    ----------
+    used : int
+        Samples on the reference image: they make the heatmap.
+    outside : int
+        Detected, but beyond the picture's borders.
+    undetected : int
+        The gaze was not on the reference image, or not found.
+    unreadable : int
+        Rows with cells that cannot be read.
+    """
+
+    used: int = 0
+    outside: int = 0
+    undetected: int = 0
+    unreadable: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows of gaze in the file."""
+        return self.used + self.outside + self.undetected + self.unreadable
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.used + other.used,
+            self.outside + other.outside,
+            self.undetected + other.undetected,
+            self.unreadable + other.unreadable,
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RecordingHistogram:
+    """One recording, reduced to what a heatmap needs.
+
+    Attributes
+    ----------
+    id, name, wearer, label : str
+        `label` tells the recordings of an export apart.
+    duration_ns : int
+        Time from first to last sample, added up over the sections.
+    counts : Counts
+    bins : uint32 array, shape (rows, columns)
+        Number of gaze samples in each bin; row 0 is the top.
+    """
+
+    id: str
+    name: str
+    wearer: str
+    label: str
+    duration_ns: int
+    counts: Counts
+    bins: npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Heatmap:
+    """A finished heatmap on the bin grid.
+
+    Attributes
+    ----------
+    values : float64 array, shape (rows, columns)
+        0 (never gazed at) to 1 (the longest gaze); all 0 when nothing counts.
+    counts : Counts
+        Of the pooled recordings.
+    recordings : int
+        How many were pooled.
+    scale : float
+        The blur: percent of the longer side.
+    """
+
+    values: FloatArray
+    counts: Counts
+    recordings: int
+    scale: float
+
+
+def grid_shape(size: Size) -> tuple[int, int]:
+    """Rows and columns of the histogram of a picture of ``(width, height)``.
+
+    The longer side has 300 bins, the other as many as keep the shape, at least one.
+
+    Examples
+    --------
+    >>> grid_shape((1500, 958)), grid_shape((958, 1500)), grid_shape((100_000, 10))
+    ((192, 300), (300, 192), (1, 300))
+    """
+    width, height = size
+    longer = max(width, height)
+    columns, rows = (max(1, round(LONGER_SIDE_BINS * side / longer)) for side in (width, height))
+    return rows, columns
+
+
+def bin_gaze(
+    x: FloatArray, y: FloatArray, extent: tuple[float, float], shape: tuple[int, int]
+) -> npt.NDArray[np.int64]:
+    """Count gaze samples in the bins of a grid over the reference image.
+
+    A bin includes its left and top edge; the last ones also include the picture's right
+    and bottom edge. Samples outside, and NaN, are left out, never moved to the border.
+    The same as `numpy.histogram2d` with ``range=[[0, width], [0, height]]``, transposed.
+
+    Parameters
+    ----------
+    x, y : float64 array, shape (n,)
+        Positions, from the top left corner.
+    extent : (float, float)
+        Right and bottom border of the picture, in the same units.
+    shape : (int, int)
+        Rows and columns of the grid.
+
+    Returns
+    -------
+    int64 array of that shape
+
+    Examples
+    --------
+    >>> bin_gaze(np.array([0.0, 9.9, 10.0, 40.0]), np.zeros(4), (40.0, 20.0), (2, 4))
+    array([[2, 1, 0, 1],
+           [0, 0, 0, 0]])
+    """
+    rows, columns = shape
+    bins = np.zeros(rows * columns, np.int64)
+    for start in range(0, len(x), _SAMPLES_AT_A_TIME):
+        part = slice(start, start + _SAMPLES_AT_A_TIME)
+        column, inside_x = _bin_numbers(x[part], extent[0], columns)
+        row, inside_y = _bin_numbers(y[part], extent[1], rows)
+        inside = inside_x & inside_y
+        bins += np.bincount((row * columns + column)[inside], minlength=len(bins))
+    return bins.reshape(shape)
+
+
+def _bin_numbers(
+    position: FloatArray, border: float, count: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Bin of each position along one axis, and whether it lies within the borders."""
+    inside = (position >= 0) & (position <= border)
+    known = np.where(inside, position, 0.0)
+    edges = np.linspace(0.0, border, count + 1)
+    number = np.minimum((known * (count / border)).astype(np.int64), count - 1)
+    # The product may round to the wrong side of an edge; the edges themselves decide.
+    number -= known < edges[number]
+    number += (known >= edges[number + 1]) & (number < count - 1)
+    return number, inside
+
+
+def bin_recording(
+    recording: Recording, label: str, extent: tuple[float, float], shape: tuple[int, int]
+) -> RecordingHistogram:
+    """Reduce a recording to its histogram and its counts."""
+    bins = np.zeros(shape, np.int64)
+    detected = rows = 0
+    for section in recording.sections:
+        bins += bin_gaze(section.gaze.x, section.gaze.y, extent, shape)
+        detected += int(np.count_nonzero(np.isfinite(section.gaze.x)))
+        rows += len(section.gaze)
+    used = int(bins.sum())
+    return RecordingHistogram(
+        id=recording.id,
+        name=recording.name,
+        wearer=recording.wearer,
+        label=label,
+        duration_ns=recording.duration_ns,
+        counts=Counts(
+            used=used,
+            outside=detected - used,
+            undetected=rows - detected,
+            unreadable=sum(section.unreadable for section in recording.sections),
+        ),
+        bins=bins.astype(np.uint32),
+    )
+
+
+def bin_recordings(export: Export) -> tuple[RecordingHistogram, ...]:
+    """Take the histogram of every recording of an export, in its order.
+
+    Raises
+    ------
+    PictureMissingError
+        When the export has no picture yet, so that there is no grid.
+    """
+    extent = export.extent()
+    shape = grid_shape(export.size())
+    labels = recording_labels(export.recordings)
+    return tuple(
+        bin_recording(recording, label, extent, shape)
+        for recording, label in zip(export.recordings, labels, strict=True)
+    )
+
+
+def pool(
+    histograms: Iterable[RecordingHistogram], shape: tuple[int, int]
+) -> tuple[npt.NDArray[np.int64], Counts]:
+    """Add up histograms, and their counts; every sample counts once.
+
+    Returns
+    -------
+    bins : int64 array of `shape`
+        All zero without histograms.
+    counts : Counts
+    """
+    bins = np.zeros(shape, np.int64)
+    counts = Counts()
+    for histogram in histograms:
+        bins += histogram.bins
+        counts += histogram.counts
+    return bins, counts
+
+
+def blur(bins: npt.ArrayLike, scale: float) -> FloatArray:
+    """Blur a histogram with a Gaussian whose sigma is `scale` percent of the longer side.
+
+    No gaze time is lost at the borders, where the picture is continued by its mirror
+    image: the sum stays the same. The blur is linear, so along each axis it is a matrix:
+    what `scipy.ndimage.gaussian_filter1d` makes of each bin alone. Two products with
+    these matrices give scipy's result in a fraction of its time.
+
+    Parameters
+    ----------
+    bins : array, shape (rows, columns)
+    scale : float
+        0 for no blur.
+    """
+    values = np.asarray(bins, np.float64)
+    if scale == 0:
+        return values
+    sigma_bins = 0.01 * scale * max(values.shape)
+    rows, columns = (_blur_matrix(count, sigma_bins) for count in values.shape)
+    blurred: FloatArray = rows @ values @ columns.T
+    return blurred
+
+
+@lru_cache(maxsize=128)
+def _blur_matrix(count: int, sigma_bins: float) -> FloatArray:
+    """Return the blur along an axis of `count` bins as a matrix; depends on no one's data."""
+    matrix: FloatArray = gaussian_filter1d(
+        np.eye(count), sigma_bins, axis=0, mode="reflect", truncate=4.0
+    )
+    matrix.setflags(write=False)
+    return matrix
+
+
+def normalize(values: FloatArray) -> FloatArray:
+    """Divide by the maximum; zeros stay zeros.
+
+    Examples
+    --------
+    >>> normalize(np.array([[0.0, 2.0], [1.0, 0.0]]))
+    array([[0. , 1. ],
+           [0.5, 0. ]])
+    """
+    longest = values.max()
+    return values / longest if longest > 0 else np.zeros_like(values)
+
+
+def make_heatmap(
+    histograms: Iterable[RecordingHistogram], size: Size, scale: float = Look().scale
+) -> Heatmap:
+    """Pool, blur and normalize.
+
+    Parameters
+    ----------
+    histograms : iterable of RecordingHistogram
+        The ticked recordings.
+    size : (int, int)
+        Width and height of the reference image.
+    scale : float
+        The blur's sigma in percent of the longer side, 0 to 20.
+    """
+    chosen = list(histograms)
+    bins, counts = pool(chosen, grid_shape(size))
+    return Heatmap(normalize(blur(bins, scale)), counts, len(chosen), scale)
