@@ -114,6 +114,7 @@ def _colour_bar(look: Look) -> go.Scatter:
             "colorbar": {
                 "tickvals": [0, 25, 50, 75, 100],
                 "ticktext": ["0 %", "25 %", "50 %", "75 %", "100 %"],
+                "ticklabeloverflow": "allow",
                 "thickness": 16,
                 "outlinewidth": 0,
                 "len": 1,

@@ -255,9 +255,9 @@ def blur(bins: npt.ArrayLike, scale: float) -> FloatArray:
         0 for no blur.
     """
     values = np.asarray(bins, np.float64)
-    if scale == 0:
-        return values
     sigma_bins = 0.01 * scale * max(values.shape)
+    if sigma_bins < 1e-15:  # none, or so little that its square would vanish
+        return values
     rows, columns = (_blur_matrix(count, sigma_bins) for count in values.shape)
     blurred: FloatArray = rows @ values @ columns.T
     return blurred

@@ -309,13 +309,12 @@ def recording_labels(recordings: tuple[Recording, ...]) -> tuple[str, ...]:
     >>> recording_labels((a, b, c))
     ('Morning · Ada', 'Morning · Ben', '0c44e1b7')
     """
-    short = [r.id[:SHORT_ID_LENGTH] or "no id" for r in recordings]
-    plain = [r.name or s for r, s in zip(recordings, short, strict=True)]
-    worn = [f"{p} · {r.wearer}" if r.wearer else p for p, r in zip(plain, recordings, strict=True)]
-    tagged = [f"{p} · {s}" for p, s in zip(plain, short, strict=True)]
-    full = [f"{p} · {r.id}" for p, r in zip(plain, recordings, strict=True)]
-    counts = [Counter(names) for names in (plain, worn, tagged)]
-    return tuple(
-        next((n for n, c in zip(names, counts, strict=False) if c[n] == 1), names[-1])
-        for names in zip(plain, worn, tagged, full, strict=True)
-    )
+    forms: list[tuple[str, ...]] = []
+    for recording in recordings:
+        short = recording.id[:SHORT_ID_LENGTH] or "no id"
+        plain = recording.name or short
+        worn = f"{plain} · {recording.wearer}" if recording.wearer else plain
+        forms.append((plain, worn, f"{plain} · {short}", f"{plain} · {recording.id}"))
+    # In how many recordings each form occurs: a name may read like another's name and wearer.
+    count = Counter(form for own in forms for form in set(own))
+    return tuple(next((form for form in own if count[form] == 1), own[-1]) for own in forms)

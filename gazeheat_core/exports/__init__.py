@@ -58,7 +58,8 @@ def read_exports(given: Given, on_rows: OnRows | None = None) -> tuple[Export, .
     ----------
     given : path or Upload
     on_rows : callable, optional
-        Called with the number of rows read so far, for each export from zero.
+        Called with the number of rows read so far and the share of the file, from 0 to 1,
+        for each export anew.
 
     Raises
     ------

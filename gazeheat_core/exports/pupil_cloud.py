@@ -64,8 +64,8 @@ _FOREIGN_FILES = (
     (r"scene_camera\.json|world_timestamps\.csv|events\.csv|imu\.csv", "a raw recording"),
 )
 
-# Rows read so far: called now and then while a large file is read.
-OnRows = Callable[[int], None]
+# Rows read so far, and the share of the file from 0 to 1: called while a large one is read.
+OnRows = Callable[[int, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +311,7 @@ def _collect(
     flag says no, the position becomes NaN.
     """
     buffers: dict[_Key, _Columns] = {}
-    unassigned = total = 0
+    unassigned = total = read_bytes = 0
     for block in tables.read_blocks(table, limits=limits):
         rows = tables.parse_block(block, table, layout)
         total += len(rows)
@@ -339,8 +339,9 @@ def _collect(
                 f"{table.file}: more than {limits.sections:,} sections. Check that 'recording id' "
                 "and 'section id' hold what their names say."
             )
+        read_bytes += len(block)
         if on_rows is not None:
-            on_rows(total)
+            on_rows(total, min(1.0, read_bytes / max(1, table.file.size_bytes)))
     return buffers, unassigned
 
 

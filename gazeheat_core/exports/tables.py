@@ -2,9 +2,9 @@
 
 A table is read in blocks of a few megabytes, so that memory does not depend on the
 file's size. Each block goes through pandas; the rare block that pandas cannot read as
-typed columns (a cell that is no number, a stray quote, a row too long) goes line by
-line through a slow reader that says which rows are unreadable. Both give the same
-rows for a clean block.
+typed columns (a cell that is no number, a stray quote, a blank line) goes line by
+line through a slow reader that says which rows are unreadable. What both can read,
+they read alike.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BLOCK_BYTES = 8 * 2**20
 # Spellings of an empty cell, after pandas and R have re-saved a table.
 _MISSING = ("", "nan", "NaN", "NAN", "NA", "N/A", "null", "NULL", "None")
 # Spellings of a "detected" flag: Pupil Cloud, pandas, Excel, and the Manual Mapper's.
-_FLAGS = {"true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0, "not mapped": 0, "": 0}
+_FLAGS = {"true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0, "not mapped": 0}
 FLAG_UNKNOWN = 2
 
 _INT64 = np.iinfo(np.int64)
@@ -88,7 +88,7 @@ class Layout:
     Attributes
     ----------
     keys : tuple of int
-        Identifiers: text.
+        Identifiers: text. A row needs the first of them; the others may be empty.
     integers : tuple of int
         Whole numbers that must not pass through a float, such as timestamps.
     numbers : tuple of int
@@ -112,15 +112,15 @@ class Rows:
     keys : list of tuple of str
         The different combinations of identifiers.
     key : int64 array, shape (n,)
-        Index into `keys` for each row, -1 where an identifier is missing.
+        Index into `keys` for each row, -1 where the first identifier is missing.
     integers : int64 array, shape (number of integer columns, n)
-        Zero in unreadable rows.
+        Zero where a cell is no whole number.
     numbers : float64 array, shape (number of decimal columns, n)
         NaN where a cell is empty or no number.
     flag : uint8 array, shape (n,)
         0 no, 1 yes, 2 neither.
     readable : bool array, shape (n,)
-        False where an identifier or a whole number could not be read.
+        False where the first identifier or a whole number could not be read.
     """
 
     keys: list[tuple[str, ...]]
@@ -190,7 +190,7 @@ def read_header(file: SourceFile, limits: Limits = LIMITS) -> Table:
     Raises
     ------
     SourceError
-        When the file is empty or no text.
+        When the file is empty, no text, or not in lines.
     """
     with open_text(file, limits) as stream:
         line = stream.read(2**16).split(b"\n", 1)[0].rstrip(b"\r")
@@ -202,7 +202,14 @@ def read_header(file: SourceFile, limits: Limits = LIMITS) -> Table:
             f"{file}: this is no text, so no CSV table. Give the file as it was downloaded."
         )
     delimiter = max(",;\t", key=text.count)
-    columns = tuple(cell.strip() for cell in next(csv.reader([text], delimiter=delimiter)))
+    try:
+        cells = next(csv.reader([text], delimiter=delimiter))
+    except csv.Error:
+        raise SourceError(
+            f"{file}: its lines end with a carriage return alone, as on old Macs. "
+            "Give the file as it was downloaded, or save it as 'CSV UTF-8'."
+        ) from None
+    columns = tuple(cell.strip() for cell in cells)
     return Table(file, columns, delimiter, "," if delimiter == ";" else ".")
 
 
@@ -266,16 +273,18 @@ def _parse_typed(block: bytes, table: Table, layout: Layout) -> Rows:
     """
     if b"\x00" in block:
         raise ValueError("pandas ends a cell at a zero byte")
-    categories = (*layout.keys, layout.flag)
-    dtypes: dict[int, str] = dict.fromkeys(categories, "category")
-    dtypes |= dict.fromkeys(layout.integers, "int64")
+    if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
+        raise ValueError("pandas ends a line at a carriage return alone")
+    # Text stays text: as categories, ids such as 007 would become numbers.
+    dtypes = dict.fromkeys((*layout.keys, layout.flag), "object")
     dtypes |= dict.fromkeys(layout.numbers, "float64")
     frame = pd.read_csv(
         io.BytesIO(block),
         header=None,
         sep=table.delimiter,
-        decimal=table.decimal,
-        usecols=sorted(dtypes),
+        # A semicolon does not always mean decimal commas.
+        decimal=table.decimal if table.decimal.encode() in block else ".",
+        usecols=sorted({*dtypes, *layout.integers}),
         dtype=dtypes,
         keep_default_na=False,
         na_values=list(_MISSING),
@@ -284,6 +293,9 @@ def _parse_typed(block: bytes, table: Table, layout: Layout) -> Rows:
     lines = block.count(b"\n") + (not block.endswith(b"\n"))
     if len(frame) != lines:
         raise ValueError("blank lines, or a quote that swallowed line ends")
+    # Asked for int64, pandas would turn one 1.0 in a column, and all cells with it, into floats.
+    if any(frame[position].dtype != np.int64 for position in layout.integers):
+        raise ValueError("a cell that is no plain whole number")
     keys, key = _combine([frame[position] for position in layout.keys])
     return Rows(
         keys=keys,
@@ -296,13 +308,26 @@ def _parse_typed(block: bytes, table: Table, layout: Layout) -> Rows:
 
 
 def _combine(columns: list[pd.Series]) -> tuple[list[tuple[str, ...]], IntArray]:
-    """Number the combinations of categorical columns; -1 where one of them is missing."""
-    names = [[str(name).strip() for name in column.cat.categories] for column in columns]
-    codes = np.stack([column.cat.codes.to_numpy(np.int64) for column in columns])
-    known = (codes >= 0).all(axis=0)
-    shape = tuple(max(1, len(n)) for n in names)
-    numbering, seen = pd.factorize(np.ravel_multi_index(tuple(codes[:, known]), shape))
-    key = np.full(codes.shape[1], -1, np.int64)
+    """Number the combinations of identifiers; -1 where the first of them is missing.
+
+    Raises
+    ------
+    ValueError
+        When there are blanks around one: only the slow reader takes them off.
+    """
+    names: list[list[str]] = []
+    codes: list[IntArray] = []
+    for column in columns:
+        code, uniques = pd.factorize(column)
+        if any(name != name.strip() for name in uniques):
+            raise ValueError("blanks around an identifier")
+        names.append([*uniques, ""])
+        # An empty cell has the code -1: it becomes the last one, the empty name.
+        codes.append(code % len(names[-1]))
+    known = codes[0] < len(names[0]) - 1
+    shape = tuple(len(n) for n in names)
+    numbering, seen = pd.factorize(np.ravel_multi_index([c[known] for c in codes], shape))
+    key = np.full(len(known), -1, np.int64)
     key[known] = numbering
     indices = np.unravel_index(seen, shape)
     keys = [
@@ -312,10 +337,14 @@ def _combine(columns: list[pd.Series]) -> tuple[list[tuple[str, ...]], IntArray]
 
 
 def _flags(column: pd.Series) -> npt.NDArray[np.uint8]:
-    spellings = [str(name).strip().lower() for name in column.cat.categories]
+    code, spellings = pd.factorize(column)
     # The last entry is for the code -1: an empty cell, so nothing was detected.
-    values = [*(_FLAGS.get(s, FLAG_UNKNOWN) for s in spellings), 0]
-    return np.array(values, np.uint8)[column.cat.codes.to_numpy()]
+    return np.array([*(_flag(spelling) for spelling in spellings), 0], np.uint8)[code]
+
+
+def _flag(cell: str) -> int:
+    spelling = cell.strip()
+    return 0 if spelling in _MISSING else _FLAGS.get(spelling.lower(), FLAG_UNKNOWN)
 
 
 def _parse_by_line(block: bytes, table: Table, layout: Layout) -> Rows:
@@ -336,15 +365,14 @@ def _parse_by_line(block: bytes, table: Table, layout: Layout) -> Rows:
         except (csv.Error, StopIteration):
             cells = []
         cells = [cell.strip() for cell in cells] + [""] * (width - len(cells))
-        row_key = tuple(cells[p] for p in layout.keys)
+        row_key = tuple("" if cells[p] in _MISSING else cells[p] for p in layout.keys)
         row_integers = [_integer(cells[p], table.decimal) for p in layout.integers]
-        key_known = not any(k in _MISSING for k in row_key)
+        key_known = row_key[0] != ""
         key.append(keys.setdefault(row_key, len(keys)) if key_known else -1)
         readable.append(key_known and None not in row_integers)
         integers.append([value or 0 for value in row_integers])
         numbers.append([_number(cells[p], table.decimal) for p in layout.numbers])
-        flag = cells[layout.flag]
-        flags.append(0 if flag in _MISSING else _FLAGS.get(flag.lower(), FLAG_UNKNOWN))
+        flags.append(_flag(cells[layout.flag]))
     count = len(key)
     return Rows(
         keys=list(keys),
