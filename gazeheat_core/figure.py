@@ -8,13 +8,15 @@ opacity rule.
 from __future__ import annotations
 
 import base64
+from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from gazeheat_core.colormaps import LEVELS, opaque_table, overlay_table, to_levels
 from gazeheat_core.heatmap import Heatmap
-from gazeheat_core.model import Look, Size
+from gazeheat_core.model import ColormapName, Look, Size
 
 # Room to the right of the picture for the colour bar and its ticks.
 BAR_WIDTH_PX = 84
@@ -38,78 +40,51 @@ def overlay_figure(heatmap: Heatmap, size: Size, ground: str, look: Look) -> go.
         The picture as a data URI, in any resolution.
     look : Look
     """
+    traces = [_colour_bar(look)]
+    if heatmap.counts.used:
+        traces.insert(0, _heatmap_trace(heatmap, size, look))
+    # Checking two colour scales of 256 stops against Plotly's schema would take longer than
+    # all the rest of a redraw; a test does it instead.
+    return go.Figure({"data": traces, "layout": _layout(size, ground)}, _validate=False)
+
+
+def _heatmap_trace(heatmap: Heatmap, size: Size, look: Look) -> dict[str, Any]:
     width, height = size
     rows, columns = heatmap.values.shape
-    figure = go.Figure()
-    if heatmap.counts.used:
-        figure.add_trace(
-            go.Heatmap(
-                z=to_levels(heatmap.values),
-                zmin=0,
-                zmax=LEVELS - 1,
-                # The centres of the first bins; the whole then spans the picture exactly.
-                x0=width / columns / 2,
-                dx=width / columns,
-                y0=height / rows / 2,
-                dy=height / rows,
-                colorscale=_scale(overlay_table(look.colormap, look.opacity)),
-                showscale=False,
-                zsmooth="best",
-                customdata=np.rint(heatmap.values * 100).astype(np.uint8),
-                hovertemplate="%{customdata} %<br>x %{x:.0f} px, y %{y:.0f} px<extra></extra>",
-            )
-        )
-    figure.add_trace(_colour_bar(look))
-    figure.add_layout_image(
-        source=ground,
-        xref="x",
-        yref="y",
-        x=0,
-        y=0,
-        sizex=width,
-        sizey=height,
-        xanchor="left",
-        yanchor="top",
-        sizing="stretch",
-        layer="below",
-    )
-    hidden = {"visible": False, "showgrid": False, "zeroline": False, "constrain": "domain"}
-    figure.update_xaxes(range=[0, width], **hidden)
-    figure.update_yaxes(
-        # Downwards, and as many screen pixels per picture pixel as along x.
-        range=[height, 0],
-        scaleanchor="x",
-        scaleratio=1,
-        constraintoward="top",
-        **hidden,
-    )
-    figure.update_layout(
-        margin={"l": 0, "r": BAR_WIDTH_PX, "t": MARGIN_PX, "b": MARGIN_PX},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        showlegend=False,
-        dragmode="zoom",
-        hoverlabel={"font": {"size": 14}},
-        uirevision="the same picture",
-    )
-    return figure
+    return {
+        "type": "heatmap",
+        "z": to_levels(heatmap.values),
+        "zmin": 0,
+        "zmax": LEVELS - 1,
+        # The centres of the first bins; the whole then spans the picture exactly.
+        "x0": width / columns / 2,
+        "dx": width / columns,
+        "y0": height / rows / 2,
+        "dy": height / rows,
+        "colorscale": _overlay_scale(look.colormap, look.opacity),
+        "showscale": False,
+        "zsmooth": "best",
+        "customdata": np.rint(heatmap.values * 100).astype(np.uint8),
+        "hovertemplate": "%{customdata} %<br>x %{x:.0f} px, y %{y:.0f} px<extra></extra>",
+    }
 
 
-def _colour_bar(look: Look) -> go.Scatter:
+def _colour_bar(look: Look) -> dict[str, Any]:
     """Return a trace without points that carries the bar in the map's full colours.
 
     The heatmap's own bar would be pale, since its colours are partly clear.
     """
-    return go.Scatter(
-        x=[None],
-        y=[None],
-        mode="markers",
-        hoverinfo="skip",
-        marker={
+    return {
+        "type": "scatter",
+        "x": [None],
+        "y": [None],
+        "mode": "markers",
+        "hoverinfo": "skip",
+        "marker": {
             "color": [0],
             "cmin": 0,
             "cmax": 100,
-            "colorscale": _scale(opaque_table(look.colormap)),
+            "colorscale": _opaque_scale(look.colormap),
             "showscale": True,
             "colorbar": {
                 "tickvals": [0, 25, 50, 75, 100],
@@ -124,14 +99,57 @@ def _colour_bar(look: Look) -> go.Scatter:
                 "ypad": 0,
             },
         },
-    )
+    }
 
 
-def _scale(table: np.ndarray) -> list[tuple[float, str]]:
-    """Turn a colour table into a Plotly colour scale of as many stops."""
-    last = len(table) - 1
-    if table.shape[1] == 4:
-        return [
-            (i / last, f"rgba({r},{g},{b},{a / 255:.4f})") for i, (r, g, b, a) in enumerate(table)
-        ]
-    return [(i / last, f"rgb({r},{g},{b})") for i, (r, g, b) in enumerate(table)]
+def _layout(size: Size, ground: str) -> dict[str, Any]:
+    width, height = size
+    hidden = {"visible": False, "showgrid": False, "zeroline": False, "constrain": "domain"}
+    return {
+        "images": [
+            {
+                "source": ground,
+                "xref": "x",
+                "yref": "y",
+                "x": 0,
+                "y": 0,
+                "sizex": width,
+                "sizey": height,
+                "xanchor": "left",
+                "yanchor": "top",
+                "sizing": "stretch",
+                "layer": "below",
+            }
+        ],
+        "xaxis": {"range": [0, width], **hidden},
+        "yaxis": {
+            # Downwards, and as many screen pixels per picture pixel as along x.
+            "range": [height, 0],
+            "scaleanchor": "x",
+            "scaleratio": 1,
+            "constraintoward": "top",
+            **hidden,
+        },
+        "margin": {"l": 0, "r": BAR_WIDTH_PX, "t": MARGIN_PX, "b": MARGIN_PX},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "showlegend": False,
+        "dragmode": "zoom",
+        "hoverlabel": {"font": {"size": 14}},
+        "uirevision": "the same picture",
+    }
+
+
+@lru_cache(maxsize=64)
+def _overlay_scale(name: ColormapName, opacity: float) -> list[tuple[float, str]]:
+    table = overlay_table(name, opacity)
+    return [
+        (i / (LEVELS - 1), f"rgba({r},{g},{b},{a / 255:.4f})")
+        for i, (r, g, b, a) in enumerate(table.tolist())
+    ]
+
+
+@cache
+def _opaque_scale(name: ColormapName) -> list[tuple[float, str]]:
+    table = opaque_table(name)
+    return [(i / (LEVELS - 1), f"rgb({r},{g},{b})") for i, (r, g, b) in enumerate(table.tolist())]
