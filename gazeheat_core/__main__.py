@@ -4,4 +4,6 @@ import sys
 
 from gazeheat_core.cli import main
 
-sys.exit(main())
+# Worker processes import this module too.
+if __name__ == "__main__":
+    sys.exit(main())

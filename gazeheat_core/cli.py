@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gazeheat_core.errors import GazeheatError, SettingError
+from gazeheat_core.errors import GazeheatError, PictureError, SettingError
 from gazeheat_core.exports import (
     check_problems,
     find_exports,
@@ -67,8 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BAD_INPUT
     except OSError as error:
         reason = error.strerror or str(error)
+        # Of a rename it is the second name that the user knows.
+        name = error.filename2 or error.filename or "a file"
         print(
-            f"gazeheat: {error.filename or 'a file'}: {reason.lower()}. "
+            f"gazeheat: {name}: {reason.lower()}. "
             "Check that the folder exists and that you may write there.",
             file=sys.stderr,
         )
@@ -154,7 +156,8 @@ def _run(options: argparse.Namespace) -> None:
             for path in files:
                 # Should a later export fail, the run leaves nothing behind.
                 undo.callback(path.unlink, missing_ok=True)
-            lines.append(json.dumps(_report(study, chosen, files), ensure_ascii=False))
+            # Plain ASCII, which every terminal and pipe can carry.
+            lines.append(json.dumps(_report(study, chosen, files)))
         undo.pop_all()
     print("\n".join(lines))
 
@@ -187,10 +190,20 @@ def _read(given: str, options: argparse.Namespace) -> list[_Study]:
 
 def _with_ground(export: Export, options: argparse.Namespace) -> Export:
     if options.image is not None:
-        return with_picture(export, options.image.read_bytes(), options.image.name)
+        return with_picture(export, _read_picture(options.image), options.image.name)
     if options.ratio is not None and export.image is None:
         return with_ratio(export, _ratio(options.ratio))
     return export
+
+
+def _read_picture(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PictureError(
+            f"{path}: {(error.strerror or 'cannot be opened').lower()}. "
+            "Give the path of a picture that you can read."
+        ) from None
 
 
 def _ratio(text: str) -> tuple[float, float]:
@@ -247,6 +260,8 @@ def _write_all(contents: dict[Path, bytes]) -> None:
             part.write_bytes(data)
         for path in contents:
             path.with_name(f".{path.name}.part").replace(path)
+            undo.callback(path.unlink, missing_ok=True)
+        undo.pop_all()
 
 
 def _report(study: _Study, chosen: list[RecordingHistogram], files: list[Path]) -> dict[str, Any]:

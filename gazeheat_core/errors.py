@@ -10,7 +10,8 @@
     │   └── ColumnsError       a table without the columns it needs
     ├── PictureError           a reference image that cannot be used
     │   └── PictureMissingError    there is none, and one is needed
-    └── SettingError           a setting or a selection outside its range
+    ├── SettingError           a setting or a selection outside its range
+    └── ClusterError           workers that cannot be reached, or that were lost
 
 Every message is written for the person who brought the file: it names the file,
 says what was found, and says what to do. The page and the command line show it
@@ -48,6 +49,10 @@ class PictureError(GazeheatError):
 
 class PictureMissingError(PictureError):
     """No reference image, and no size given in its place."""
+
+
+class ClusterError(GazeheatError):
+    """Workers, on this machine or on others, that cannot be reached or were lost."""
 
 
 class SettingError(GazeheatError):

@@ -19,7 +19,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
-from gazeheat_core.model import Export, FloatArray, Look, Recording, Size, recording_labels
+from gazeheat_core.model import (
+    Enrichment,
+    Export,
+    FloatArray,
+    Look,
+    Recording,
+    Size,
+    recording_labels,
+)
 
 LONGER_SIDE_BINS = 300
 
@@ -84,6 +92,16 @@ class RecordingHistogram:
     duration_ns: int
     counts: Counts
     bins: npt.NDArray[np.uint32]
+
+    @property
+    def rows(self) -> int:
+        """Rows of gaze in the file, the unreadable ones among them."""
+        return self.counts.rows
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class BinnedExport(Enrichment[RecordingHistogram]):
+    """One enrichment, its recordings reduced to their histograms."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -218,6 +236,24 @@ def bin_recordings(export: Export) -> tuple[RecordingHistogram, ...]:
     return tuple(
         bin_recording(recording, label, extent, shape)
         for recording, label in zip(export.recordings, labels, strict=True)
+    )
+
+
+def bin_export(export: Export) -> BinnedExport:
+    """Reduce an export to its histograms.
+
+    Raises
+    ------
+    PictureMissingError
+        When the export has no picture yet.
+    """
+    return BinnedExport(
+        name=export.name,
+        kind=export.kind,
+        recordings=bin_recordings(export),
+        image=export.image,
+        unassigned_rows=export.unassigned_rows,
+        notices=export.notices,
     )
 
 

@@ -19,8 +19,9 @@ nanoseconds and never pass through a float.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -201,16 +202,28 @@ class ReferenceImage:
     notices: tuple[str, ...] = ()
 
 
+class HasRows(Protocol):
+    """Anything that stands for one recording and knows its number of rows."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of gaze in the file, the unreadable ones among them."""
+        ...
+
+
+AnyRecording = TypeVar("AnyRecording", bound=HasRows)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
-class Export:
-    """One enrichment, read.
+class Enrichment(Generic[AnyRecording]):
+    """One enrichment of a study, its recordings whole or reduced to what is needed of them.
 
     Attributes
     ----------
     name : str
         Name of the enrichment.
     kind : "reference-image-mapper" or "marker-mapper"
-    recordings : tuple of Recording
+    recordings : tuple
     image : ReferenceImage or None
         None where the export came without a picture, or with one that cannot be used.
     image_problem : str
@@ -223,7 +236,7 @@ class Export:
 
     name: str
     kind: EnrichmentKind
-    recordings: tuple[Recording, ...]
+    recordings: tuple[AnyRecording, ...]
     image: ReferenceImage | None = None
     image_problem: str = ""
     unassigned_rows: int = 0
@@ -231,7 +244,7 @@ class Export:
 
     @property
     def unit(self) -> Unit:
-        """Unit of all positions in this export."""
+        """Unit of all positions in the export."""
         return "px" if self.kind == "reference-image-mapper" else "normalized"
 
     @property
@@ -278,6 +291,11 @@ class Export:
         return (float(width), float(height))
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Export(Enrichment[Recording]):
+    """One enrichment, read: its recordings hold all their samples."""
+
+
 def count_inside(recordings: tuple[Recording, ...], extent: tuple[float, float]) -> int:
     """Count the gaze samples that lie on a picture, its borders included.
 
@@ -294,7 +312,26 @@ def count_inside(recordings: tuple[Recording, ...], extent: tuple[float, float])
     )
 
 
-def recording_labels(recordings: tuple[Recording, ...]) -> tuple[str, ...]:
+class Named(Protocol):
+    """Anything that stands for one recording and knows what it is called."""
+
+    @property
+    def id(self) -> str:
+        """Identifier in the export."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Name given by its makers, or empty."""
+        ...
+
+    @property
+    def wearer(self) -> str:
+        """Name of the wearer, or empty."""
+        ...
+
+
+def recording_labels(recordings: Sequence[Named]) -> tuple[str, ...]:
     """Short names that tell the recordings apart, in their order.
 
     The name from ``sections.csv``; without one, the first characters of the id.

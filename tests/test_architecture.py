@@ -1,0 +1,106 @@
+"""Who imports whom: arrows run one way, and only the page knows streamlit."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gazeheat_core
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "gazeheat_core"
+APP = ROOT / "app.py"
+CORE_FILES = sorted(CORE.rglob("*.py"))
+
+# errors ← model ← exports, heatmap ← colormaps ← images, figure ← cli
+MODEL = {"errors", "model"}
+MAY_IMPORT = {
+    "errors": set(),
+    "model": {"errors"},
+    "exports": MODEL,
+    "heatmap": MODEL,
+    "sample_shelf": MODEL,
+    "sample": MODEL | {"sample_shelf"},
+    "library": MODEL | {"exports"},
+    "cache": MODEL | {"heatmap"},
+    "colormaps": MODEL | {"heatmap"},
+    "images": MODEL | {"heatmap", "colormaps"},
+    "figure": MODEL | {"heatmap", "colormaps"},
+}
+BELOW = set(MAY_IMPORT)
+MAY_IMPORT |= {"cli": BELOW, "__init__": BELOW, "__main__": {"cli"}}
+
+
+def imported_modules(file):
+    """Full names of everything that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import hides what it names"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def part_of(file):
+    """The module or package of the core that a file belongs to."""
+    return file.relative_to(CORE).parts[0].removesuffix(".py")
+
+
+def parts_imported(file):
+    """The parts of the core that a file imports, ``__init__`` for the core as a whole."""
+    names = [name.split(".") for name in imported_modules(file)]
+    return {[*name, "__init__"][1] for name in names if name[0] == "gazeheat_core"}
+
+
+def identify(file):
+    return file.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("file", [APP, *CORE_FILES], ids=identify)
+def test_only_the_page_imports_streamlit(file):
+    packages = {name.split(".")[0] for name in imported_modules(file)}
+    assert ("streamlit" in packages) == (file == APP)
+
+
+def test_every_part_of_the_core_has_its_place():
+    assert {part_of(file) for file in CORE_FILES} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("file", CORE_FILES, ids=identify)
+def test_arrows_run_one_way(file):
+    part = part_of(file)
+    assert parts_imported(file) <= MAY_IMPORT[part] | {part}
+
+
+def test_nothing_that_may_be_imported_imports_back():
+    def reach(part):
+        return MAY_IMPORT[part].union(*map(reach, MAY_IMPORT[part]))
+
+    assert all(part not in reach(part) for part in MAY_IMPORT)
+
+
+def test_importing_the_core_does_not_import_streamlit():
+    code = "import gazeheat_core.cli, sys; print('streamlit' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in gazeheat_core.__all__ if callable(getattr(gazeheat_core, name))]
+)
+def test_public_names_explain_themselves(name):
+    public = getattr(gazeheat_core, name)
+    text = public.__doc__ or ""
+    # A dataclass without a docstring shows its parameters in the place of one.
+    assert text.strip()
+    assert not text.startswith(f"{name}(")
+
+
+def test_public_names_are_listed_once_in_order():
+    assert gazeheat_core.__all__ == sorted(set(gazeheat_core.__all__))

@@ -1,0 +1,64 @@
+"""Value to colour and cover."""
+
+import numpy as np
+import pytest
+
+import gazeheat_core as gh
+from gazeheat_core.colormaps import to_levels
+from tests import reference
+
+# First and last colour as published.
+ENDS = {
+    "turbo": ((48, 18, 59), (122, 4, 3)),
+    "viridis": ((68, 1, 84), (253, 231, 37)),
+    "magma": ((0, 0, 4), (252, 253, 191)),
+    "inferno": ((0, 0, 4), (252, 255, 164)),
+    "cividis": ((0, 34, 78), (254, 232, 56)),
+    "jet": ((0, 0, 128), (128, 0, 0)),
+    "greys": ((255, 255, 255), (0, 0, 0)),
+}
+
+
+def test_every_colormap_is_tested_here():
+    assert set(gh.COLORMAPS) == set(ENDS)
+
+
+@pytest.mark.parametrize("name", gh.COLORMAPS)
+def test_colours_are_the_published_ones(name):
+    table = gh.opaque_table(name)
+    assert (table.shape, table.dtype) == ((256, 3), np.uint8)
+    assert (tuple(table[0]), tuple(table[-1])) == ENDS[name]
+    np.testing.assert_array_equal(table, reference.colours(name))
+
+
+@pytest.mark.parametrize("name", gh.COLORMAPS)
+@pytest.mark.parametrize("opacity", [0.0, 0.3, 0.8, 1.0])
+def test_cover_grows_with_the_value_up_to_the_opacity(name, opacity):
+    table = gh.overlay_table(name, opacity)
+    assert (table.shape, table.dtype) == ((256, 4), np.uint8)
+    np.testing.assert_array_equal(table[:, :3], gh.opaque_table(name))
+    rule = 255 * np.minimum(np.arange(256) / 255, opacity)
+    # Rounded to the nearest of 256 steps.
+    np.testing.assert_allclose(table[:, 3], rule, rtol=0, atol=0.5)
+    assert table[0, 3] == 0
+
+
+def test_default_cover_can_be_read_by_eye():
+    alpha = gh.overlay_table("turbo", gh.Look().opacity)[:, 3]
+    assert alpha[[0, 1, 100, 203, 204, 205, 255]].tolist() == [0, 1, 100, 203, 204, 204, 204]
+
+
+@pytest.mark.parametrize("table", [gh.opaque_table("turbo"), gh.overlay_table("turbo", 0.8)])
+def test_tables_are_shared_so_they_cannot_be_written_to(table):
+    with pytest.raises(ValueError, match="read-only"):
+        table[0, 0] = 7
+
+
+def test_levels_are_the_nearest_entries():
+    steps = np.arange(256) / 255
+    for nudge in (-0.49 / 255, 0.0, 0.49 / 255):
+        np.testing.assert_array_equal(to_levels(steps + nudge), np.arange(256))
+
+
+def test_levels_of_overshoot_are_the_first_and_last():
+    assert to_levels(np.array([-0.02, 0.0, 1.0, 1.014])).tolist() == [0, 0, 255, 255]

@@ -1,0 +1,132 @@
+"""The chart: what lies where, and in which colour."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gazeheat_core as gh
+from tests.builders import picture_bytes
+
+SIZES = [(1500, 958), (958, 1500), (100_000, 10), (1, 500)]
+GROUND = "data:image/jpeg;base64,AAAA"
+
+
+DEFAULT = gh.Look()
+
+
+def draw(size, values=None, used=1, look=DEFAULT):
+    if values is None:
+        values = np.zeros(gh.grid_shape(size))
+        values[0, -1] = 1
+    heatmap = gh.Heatmap(values, gh.Counts(used=used), 1, look.scale)
+    return gh.overlay_figure(heatmap, size, GROUND, look)
+
+
+def traces(figure, kind):
+    return [trace for trace in figure.data if trace.type == kind]
+
+
+def stops(colorscale):
+    """Positions, and colours as rows of numbers."""
+    colours = [[float(n) for n in re.findall(r"[\d.]+", colour)] for _, colour in colorscale]
+    return np.array([position for position, _ in colorscale]), np.array(colours)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_picture_spans_exactly_its_own_pixels(size):
+    (image,) = draw(size).layout.images
+    assert (image.source, image.layer) == (GROUND, "below")
+    assert (image.xref, image.yref) == ("x", "y")
+    assert (image.x, image.xanchor, image.y, image.yanchor) == (0, "left", 0, "top")
+    assert (image.sizex, image.sizey) == size
+    assert image.sizing == "stretch"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_axes_run_right_and_down_in_equal_steps(size):
+    width, height = size
+    x, y = draw(size).layout.xaxis, draw(size).layout.yaxis
+    assert (tuple(x.range), tuple(y.range)) == ((0, width), (height, 0))
+    assert (y.scaleanchor, y.scaleratio) == ("x", 1)
+    assert (x.constrain, y.constrain) == ("domain", "domain")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_cells_span_exactly_the_picture(size):
+    (cells,) = traces(draw(size), "heatmap")
+    for count, start, step, side in zip(
+        cells.z.shape[::-1], (cells.x0, cells.y0), (cells.dx, cells.dy), size, strict=True
+    ):
+        # Plotly wants the centre of the first cell; half a cell before it is the edge.
+        assert start == pytest.approx(step / 2, rel=1e-15, abs=0)  # one rounding
+        assert count * step == pytest.approx(side, rel=1e-15, abs=0)
+
+
+def test_cells_are_the_values_with_row_0_on_top():
+    values = np.zeros((225, 300))
+    values[0, 299], values[224, 0], values[100, 100] = 1.0, 0.5, 0.004
+    (cells,) = traces(draw((40, 30), values), "heatmap")
+    assert (cells.zmin, cells.zmax) == (0, 255)
+    assert (cells.z[0, 299], cells.z[224, 0], cells.z[100, 100]) == (255, 128, 1)
+    assert np.count_nonzero(cells.z) == 3
+    assert cells.y0 > 0
+    assert cells.dy > 0
+
+
+def test_hover_shows_whole_percent():
+    values = np.linspace(0, 1, 225 * 300).reshape(225, 300)
+    (cells,) = traces(draw((40, 30), values), "heatmap")
+    np.testing.assert_array_equal(cells.customdata, np.rint(100 * values))
+    assert cells.hovertemplate.startswith("%{customdata} %")
+
+
+@pytest.mark.parametrize("colormap", ["turbo", "greys"])
+@pytest.mark.parametrize("opacity", [0.0, 0.5, 0.8, 1.0])
+def test_colours_of_the_cells_carry_the_opacity_rule(colormap, opacity):
+    figure = draw((40, 30), look=gh.Look(opacity=opacity, colormap=colormap))
+    (cells,) = traces(figure, "heatmap")
+    positions, colours = stops(cells.colorscale)
+    assert len(positions) == 256
+    np.testing.assert_array_equal(positions, np.arange(256) / 255)
+    np.testing.assert_array_equal(colours[:, :3], gh.opaque_table(colormap))
+    # Alpha is rounded to one of 256 steps, then written with four decimals.
+    rule = np.minimum(positions, opacity)
+    np.testing.assert_allclose(colours[:, 3], rule, rtol=0, atol=0.5 / 255 + 5e-5)
+    assert not cells.showscale
+
+
+@pytest.mark.parametrize("used", [0, 1])
+def test_colour_bar_has_the_full_colours_and_percent(used):
+    (bar,) = traces(draw((40, 30), used=used), "scatter")
+    marker = bar.marker
+    assert marker.showscale
+    assert (marker.cmin, marker.cmax) == (0, 100)
+    assert list(marker.colorbar.tickvals) == [0, 25, 50, 75, 100]
+    assert list(marker.colorbar.ticktext) == ["0 %", "25 %", "50 %", "75 %", "100 %"]
+    positions, colours = stops(marker.colorscale)
+    np.testing.assert_array_equal(positions, np.arange(256) / 255)
+    np.testing.assert_array_equal(colours, gh.opaque_table("turbo"))
+    assert (bar.x, bar.y) == ((None,), (None,))
+
+
+def test_without_gaze_there_is_the_picture_and_no_heatmap():
+    figure = draw((40, 30), np.zeros((225, 300)), used=0)
+    assert traces(figure, "heatmap") == []
+    assert len(figure.layout.images) == 1
+
+
+def test_background_is_clear_in_any_theme():
+    layout = draw((40, 30)).layout
+    assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
+
+
+def test_ground_is_the_picture_as_a_data_uri():
+    image = gh.ReferenceImage((40, 30), picture_bytes((40, 30)))
+    head, _, data = gh.ground_uri(gh.display_jpeg(image)).partition(",")
+    assert head == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as opened:
+        assert (opened.format, opened.size) == ("JPEG", (40, 30))

@@ -1,0 +1,133 @@
+"""Exports as people have them, read again from the raw files with csv and numpy."""
+
+import csv
+
+import numpy as np
+import pytest
+
+import gazeheat_core as gh
+from tests import reference
+
+SIZE = (1500, 958)
+X, Y = (f"gaze position on surface {axis} [normalized]" for axis in "xy")
+
+
+def read_rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def positions(rows):
+    return np.array([[float(row[X] or "nan"), float(row[Y] or "nan")] for row in rows]).T
+
+
+@pytest.fixture(scope="module")
+def folder(real_data):
+    return real_data / "marker_mapper_cloud_2025"
+
+
+@pytest.fixture(scope="module")
+def export(folder):
+    (export,) = gh.read_exports(folder)
+    return export
+
+
+@pytest.fixture(scope="module")
+def raw(folder):
+    """Rows of ``gaze.csv`` by recording id."""
+    rows = read_rows(folder / "gaze.csv")
+    ids = [row["recording id"] for row in read_rows(folder / "sections.csv")]
+    return {id: [row for row in rows if row["recording id"] == id] for id in ids}
+
+
+@pytest.fixture(scope="module")
+def histograms(export):
+    return gh.bin_recordings(export)
+
+
+def test_marker_mapper_export_is_read_whole(export, raw):
+    assert (export.kind, export.unit) == ("marker-mapper", "normalized")
+    assert export.size() == SIZE
+    assert export.rows == sum(map(len, raw.values())) == 3917
+    assert [r.id for r in export.recordings] == list(raw)
+    assert [r.name for r in export.recordings] == [
+        "2025-08-09_06:55:05",
+        "2025-08-10_02:51:33",
+        "2025-08-12_06:13:13",
+    ]
+    assert (export.unassigned_rows, export.notices) == (0, ())
+
+
+def test_every_sample_keeps_its_time_and_its_position(export, raw):
+    for recording, rows in zip(export.recordings, raw.values(), strict=True):
+        (section,) = recording.sections
+        detected = np.array([row["gaze detected on surface"] == "true" for row in rows])
+        x, y = positions(rows)
+        assert section.gaze.timestamp_ns.tolist() == [int(row["timestamp [ns]"]) for row in rows]
+        # Bit for bit, and NaN where the surface was not looked at.
+        np.testing.assert_array_equal(section.gaze.x, np.where(detected, x, np.nan))
+        np.testing.assert_array_equal(section.gaze.y, np.where(detected, y, np.nan))
+
+
+def test_counts_are_those_of_the_raw_rows(histograms, raw):
+    for histogram, rows in zip(histograms, raw.values(), strict=True):
+        x, y = positions(rows)
+        detected = np.array([row["gaze detected on surface"] == "true" for row in rows])
+        inside = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
+        assert histogram.counts == gh.Counts(
+            used=(detected & inside).sum(),
+            outside=(detected & ~inside).sum(),
+            undetected=(~detected).sum(),
+        )
+        assert histogram.counts.rows == len(rows)
+
+
+def test_histograms_are_those_of_the_raw_columns(histograms, raw):
+    for histogram, rows in zip(histograms, raw.values(), strict=True):
+        detected = [row for row in rows if row["gaze detected on surface"] == "true"]
+        expected = reference.histogram(*positions(detected), SIZE, (1, 1))
+        np.testing.assert_array_equal(histogram.bins, expected)
+        assert histogram.bins.shape == (192, 300)
+
+
+def test_fixations_are_those_of_the_raw_rows(export, folder):
+    rows = read_rows(folder / "fixations.csv")
+    fixations = [s.fixations for r in export.recordings for s in r.sections]
+    assert sum(map(len, fixations)) == len(rows) == 41
+    ids = sorted(int(row["fixation id"]) for row in rows)
+    assert sorted(np.concatenate([f.fixation_id for f in fixations]).tolist()) == ids
+    durations_ms = np.concatenate([f.duration_ms for f in fixations])
+    assert durations_ms.sum() == sum(int(row["duration [ms]"]) for row in rows)
+
+
+def test_images_are_those_of_the_reference(export, histograms, raw):
+    look = gh.Look()
+    heatmap = gh.make_heatmap(histograms, SIZE, look.scale)
+    rows = [row for rows in raw.values() for row in rows]
+    detected = [row for row in rows if row["gaze detected on surface"] == "true"]
+    values = reference.grid_values(*positions(detected), SIZE, look.scale, (1, 1))
+    # As in the tests of the blur: sums of at most 600 products, none negative.
+    np.testing.assert_allclose(heatmap.values, values, rtol=1e-12, atol=0)
+    images = gh.render(heatmap, export.image, look)
+    assert images.heatmap.size == images.overlay.size == SIZE
+    alpha = 255 * np.minimum(reference.resize(values, SIZE), look.opacity)
+    # Rounded to one of 256 steps, and 32-bit floats before it.
+    np.testing.assert_allclose(np.asarray(images.heatmap)[..., 3], alpha, rtol=0, atol=0.501)
+
+
+def test_a_raw_recording_is_refused_with_the_enrichment_it_needs(real_data):
+    with pytest.raises(gh.UnmappedError) as caught:
+        gh.read_exports(real_data / "neon_raw_unmapped")
+    message = str(caught.value)
+    assert "gaze.csv" in message
+    assert "'gaze x [px]'" in message
+    assert "Reference Image Mapper or a Marker Mapper" in message
+
+
+def test_an_empty_export_of_pupil_player_is_refused(real_data):
+    with pytest.raises(gh.ExportError) as caught:
+        gh.read_exports(real_data / "pupil_player_empty")
+    message = str(caught.value)
+    assert "pupil_player_empty" in message
+    assert "Pupil Player" in message
+    assert "Reference Image Mapper or a Marker Mapper" in message
