@@ -6,12 +6,17 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from errno import EISDIR
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gazeheat_core.cache import HistogramCache
 from gazeheat_core.errors import GazeheatError, PictureError, SettingError
 from gazeheat_core.exports import (
     check_problems,
@@ -21,37 +26,23 @@ from gazeheat_core.exports import (
     with_picture,
     with_ratio,
 )
-from gazeheat_core.heatmap import RecordingHistogram, bin_recordings, make_heatmap
+from gazeheat_core.exports.pupil_cloud import read_plain_image
+from gazeheat_core.heatmap import BinnedExport, RecordingHistogram, bin_export, make_heatmap
 from gazeheat_core.images import encode_png, render
-from gazeheat_core.model import (
-    COLORMAPS,
-    MAX_SCALE,
-    EnrichmentKind,
-    Export,
-    Look,
-    ReferenceImage,
-)
+from gazeheat_core.model import COLORMAPS, MAX_SCALE, Export, Look
 from gazeheat_core.sample import sample_zip
+from gazeheat_core.studies import open_executor, submit_export
 
 EXIT_BAD_INPUT = 2
+
+# Exports started, for each process, before the first of them is drawn.
+_EXPORTS_AT_A_TIME = 4
 
 _DESCRIPTION = """\
 Make the heatmap of each Reference Image Mapper or Marker Mapper export: two PNG files
 at the reference image's size, the heatmap alone and the heatmap over the picture.
 For each enrichment one line of JSON says what was counted.
 'gazeheat sample FILE.zip' writes a sample export to try it with."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Study:
-    """One export, reduced to its histograms."""
-
-    name: str
-    title: str
-    kind: EnrichmentKind
-    image: ReferenceImage
-    unassigned_rows: int
-    histograms: tuple[RecordingHistogram, ...]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--image", type=Path, metavar="FILE", help="a picture to use in place of the export's")
     add("--ratio", metavar="W:H", help="for a surface without picture: its width : height")
+    add("--jobs", type=int, default=1, metavar="N", help="read with N processes (default 1)")
+    add("--scheduler", default="", metavar="tcp://…", help="read on a Dask cluster instead")
+    add("--cache", type=Path, metavar="DIR", help="keep histograms there, for the next time")
     return parser
 
 
@@ -128,64 +122,90 @@ def _write_sample(arguments: list[str]) -> None:
     if len(arguments) != 1:
         raise SettingError("'sample' takes one argument: the ZIP file to write.")
     path = Path(arguments[0])
-    _write_all({path: sample_zip()})
+    with _all_or_none() as write:
+        write(path, sample_zip())
     print(json.dumps({"files": [str(path)]}))
 
 
 def _run(options: argparse.Namespace) -> None:
     look = Look(options.scale, options.opacity, options.colormap)
-    studies = [study for given in options.exports for study in _read(given, options)]
-    wanted: list[str] | None = options.recording
-    if wanted is not None:
-        _check_recordings(studies, wanted)
-    lines = []
+    if options.jobs < 1:
+        raise SettingError(f"--jobs is {options.jobs}; give 1 or more.")
+    wanted = None if options.recording is None else set(options.recording)
+    missing = list(options.recording or [])
+    known: dict[str, None] = {}
+    lines: list[str] = []
+    notes: list[str] = []
     stems: set[str] = set()
-    with ExitStack() as undo:
-        for study in studies:
-            chosen = [
-                h for h in study.histograms if wanted is None or h.id in wanted or h.name in wanted
-            ]
+    with _all_or_none(options.out) as write:
+        for export in _read_all(options, notes):
+            known |= dict.fromkeys(r.name or r.id for r in export.recordings)
+            chosen = [r for r in export.recordings if wanted is None or wanted & {r.id, r.name}]
+            seen = {name for r in chosen for name in (r.id, r.name)}
+            missing = [name for name in missing if name not in seen]
             if not chosen:
-                print(
-                    f"gazeheat: {study.title}: holds none of the recordings asked for, "
-                    "so no images are made of it.",
-                    file=sys.stderr,
+                notes.append(
+                    f"{export.title}: holds none of the recordings asked for, so no images "
+                    "are made of it."
                 )
                 continue
-            files = _draw(study, chosen, look, options.out, stems)
-            for path in files:
-                # Should a later export fail, the run leaves nothing behind.
-                undo.callback(path.unlink, missing_ok=True)
+            notes += export.notices
+            files = _draw(export, chosen, look, options.out, stems, write, notes)
             # Plain ASCII, which every terminal and pipe can carry.
-            lines.append(json.dumps(_report(study, chosen, files)))
-        undo.pop_all()
+            lines.append(json.dumps(_report(export, chosen, files)))
+        if missing:
+            raise SettingError(
+                f"There is no recording '{missing[0]}'. Found: {_listing([*known])}. "
+                "Give an id or a name as in sections.csv."
+            )
+    for note in notes:
+        print(f"gazeheat: {note}", file=sys.stderr)
     print("\n".join(lines))
 
 
-def _read(given: str, options: argparse.Namespace) -> list[_Study]:
-    studies = []
+def _listing(names: list[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:12])
+    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown
+
+
+def _read_all(options: argparse.Namespace, notes: list[str]) -> Iterator[BinnedExport]:
+    """Yield every export given, reduced to its histograms; a few are in work at a time."""
+    cache = None if options.cache is None else HistogramCache(options.cache)
+    pending: deque[Callable[[], BinnedExport]] = deque()
+    with open_executor(options.jobs, options.scheduler) as executor:
+        for given in options.exports:
+            pending.extend(_start(given, options, executor, cache, notes))
+            while len(pending) > _EXPORTS_AT_A_TIME * options.jobs:
+                yield pending.popleft()()
+        while pending:
+            yield pending.popleft()()
+
+
+def _start(
+    given: str,
+    options: argparse.Namespace,
+    executor: Executor,
+    cache: HistogramCache | None,
+    notes: list[str],
+) -> Iterator[Callable[[], BinnedExport]]:
+    """Start on the exports of one ZIP or folder."""
     with open_source(given) as files:
         found, problems = find_exports(files)
         check_problems(found, problems)
         for problem in problems:
-            print(f"gazeheat: passed over: {problem}", file=sys.stderr)
+            notes.append(f"passed over: {problem}")
         for one in found:
-            export = _with_ground(read_export(one), options)
-            for notice in export.notices:
-                print(f"gazeheat: {notice}", file=sys.stderr)
-            export.size()  # a missing picture is found before the histograms are taken
-            assert export.image is not None
-            studies.append(
-                _Study(
-                    export.name,
-                    export.title,
-                    export.kind,
-                    export.image,
-                    export.unassigned_rows,
-                    bin_recordings(export),
-                )
-            )
-    return studies
+            image = None if options.image else read_plain_image(one)
+            if image is not None:
+                yield submit_export(given, one, image, executor, cache=cache).result
+            else:
+                # Whether a picture fits, only the samples can tell.
+                export = bin_export(_with_ground(read_export(one), options))
+                yield partial(_same, export)
+
+
+def _same(export: BinnedExport) -> BinnedExport:
+    return export
 
 
 def _with_ground(export: Export, options: argparse.Namespace) -> Export:
@@ -213,66 +233,70 @@ def _ratio(text: str) -> tuple[float, float]:
     return float(match[1]), float(match[2])
 
 
-def _check_recordings(studies: list[_Study], wanted: list[str]) -> None:
-    known = [h for study in studies for h in study.histograms]
-    names = {name for h in known for name in (h.id, h.name) if name}
-    unknown = [name for name in wanted if name not in names]
-    if unknown:
-        listing = ", ".join(f"'{h.name or h.id}'" for h in known[:12])
-        more = f" and {len(known) - 12} more" if len(known) > 12 else ""
-        raise SettingError(
-            f"There is no recording '{unknown[0]}'. Found: {listing}{more}. "
-            "Give an id or a name as in sections.csv."
-        )
-
-
 def _draw(
-    study: _Study, chosen: list[RecordingHistogram], look: Look, out: Path, stems: set[str]
-) -> list[Path]:
-    stem = base = file_stem(study.name)
+    export: BinnedExport,
+    chosen: list[RecordingHistogram],
+    look: Look,
+    out: Path,
+    stems: set[str],
+    write: Callable[[Path, bytes], None],
+    notes: list[str],
+) -> dict[str, Path]:
+    """Write the two images; return their paths by what they show."""
+    assert export.image is not None
+    stem = base = file_stem(export.name)
     number = 1
     while stem.lower() in stems:
         number += 1
         stem = f"{base}_{number}"
     stems.add(stem.lower())
-    heatmap = make_heatmap(chosen, study.image.size, look.scale)
+    heatmap = make_heatmap(chosen, export.image.size, look.scale)
     if heatmap.counts.used == 0:
-        print(
-            f"gazeheat: {study.title}: no gaze lies on the picture, so the heatmap is empty.",
-            file=sys.stderr,
-        )
-    images = render(heatmap, study.image, look)
-    out.mkdir(parents=True, exist_ok=True)
-    contents = {
-        out / f"{stem}_heatmap.png": encode_png(images.heatmap),
-        out / f"{stem}_overlay.png": encode_png(images.overlay),
-    }
-    _write_all(contents)
-    return list(contents)
+        notes.append(f"{export.title}: no gaze lies on the picture, so the heatmap is empty.")
+    images = render(heatmap, export.image, look)
+    files = {}
+    for what, image in (("heatmap", images.heatmap), ("overlay", images.overlay)):
+        files[what] = out / f"{stem}_{what}.png"
+        write(files[what], encode_png(image))
+    return files
 
 
-def _write_all(contents: dict[Path, bytes]) -> None:
-    """Write files, all or none: under another name first, then renamed."""
+@contextmanager
+def _all_or_none(folder: Path | None = None) -> Iterator[Callable[[Path, bytes], None]]:
+    """Write files under another name first; all get their own when all went well.
+
+    `folder` is made with the first file, and taken away again should the run fail.
+    """
+    parts: dict[Path, Path] = {}
+
+    def write(path: Path, data: bytes) -> None:
+        if path.is_dir():
+            raise IsADirectoryError(EISDIR, "is a folder", str(path))
+        if folder is not None and not folder.is_dir():
+            folder.mkdir(parents=True)
+            undo.callback(folder.rmdir)
+        parts[path] = path.with_name(f".{path.name}.part")
+        undo.callback(parts[path].unlink, missing_ok=True)
+        parts[path].write_bytes(data)
+
     with ExitStack() as undo:
-        for path, data in contents.items():
-            part = path.with_name(f".{path.name}.part")
-            undo.callback(part.unlink, missing_ok=True)
-            part.write_bytes(data)
-        for path in contents:
-            path.with_name(f".{path.name}.part").replace(path)
-            undo.callback(path.unlink, missing_ok=True)
+        yield write
+        for path, part in parts.items():
+            part.replace(path)
         undo.pop_all()
 
 
-def _report(study: _Study, chosen: list[RecordingHistogram], files: list[Path]) -> dict[str, Any]:
-    width, height = study.image.size
+def _report(
+    export: BinnedExport, chosen: list[RecordingHistogram], files: dict[str, Path]
+) -> dict[str, Any]:
+    width, height = export.size()
     return {
-        "enrichment": study.name,
-        "kind": study.kind,
+        "enrichment": export.name,
+        "kind": export.kind,
         "image_size": {"width": width, "height": height},
         "recordings": [
-            {"id": h.id, "name": h.name, "rows": h.counts.rows, **asdict(h.counts)} for h in chosen
+            {"id": r.id, "name": r.name, "rows": r.rows, **asdict(r.counts)} for r in chosen
         ],
-        "unassigned_rows": study.unassigned_rows,
-        "files": {"heatmap": str(files[0]), "overlay": str(files[1])},
+        "unassigned_rows": export.unassigned_rows,
+        "files": {what: str(path) for what, path in files.items()},
     }

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "sample": MODEL | {"sample_shelf"},
     "library": MODEL | {"exports"},
     "cache": MODEL | {"heatmap"},
+    "studies": MODEL | {"exports", "heatmap", "cache"},
     "colormaps": MODEL | {"heatmap"},
     "images": MODEL | {"heatmap", "colormaps"},
     "figure": MODEL | {"heatmap", "colormaps"},

@@ -101,10 +101,12 @@ def with_picture(export: Export, data: bytes, name: str) -> Export:
     """
     is_px = export.unit == "px"
 
-    def samples_inside(size: Size) -> int:
+    def fit(size: Size) -> int:
+        if export.image is not None:
+            return same_aspect(size, export.image.size)
         return count_inside(export.recordings, (float(size[0]), float(size[1])))
 
-    image = read_picture(data, name, samples_inside if is_px else None)
+    image = read_picture(data, name, fit if is_px else None)
     if export.image is not None:
         own = export.image.size
         if not same_aspect(image.size, own):
@@ -145,9 +147,9 @@ def _check_gaze_inside(export: Export, size: Size, name: str) -> None:
     if inside * 2 >= len(x):
         return
     # The few samples far outside are no measure of the picture's size.
-    reach = (round(float(np.quantile(x, 0.99))), round(float(np.quantile(y, 0.99))))
+    right, bottom = (round(float(np.quantile(v, 0.99, method="lower"))) for v in (x, y))
     raise PictureError(
-        f"{name} is {_px(size)}, but the gaze reaches {_px(reach)}: only {inside:,} of "
+        f"{name} is {_px(size)}, but the gaze reaches {_px((right, bottom))}: only {inside:,} of "
         f"{len(x):,} samples lie on it. Give the reference image in the size that was "
         "uploaded to Pupil Cloud."
     )

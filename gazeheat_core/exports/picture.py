@@ -24,6 +24,11 @@ _PLAIN_MODES = ("RGB", "L")
 PLAIN_LONGER_SIDE_PX = 1500
 _PLAIN_GREY = (236, 236, 236)
 
+# Pillow warns, for the whole process, from 89 megapixels on; here the limit is ours, and it
+# is checked before a pixel is decoded.
+if Image.MAX_IMAGE_PIXELS is not None:
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, LIMITS.picture_pixels)
+
 SampleCount = Callable[[Size], int]
 
 
@@ -56,20 +61,22 @@ def read_picture(
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
             _check_pixels(label, opened.size, limits)
-            orientation = opened.getexif().get(_EXIF_ORIENTATION, 1)
             opened.load()
+            # Only now: a PNG may carry the tag behind its pixels, and a TIFF is turned by Pillow.
+            orientation = opened.getexif().get(_EXIF_ORIENTATION, 1)
             picture = opened.copy()
             is_kept = opened.mode in _PLAIN_MODES and opened.format in ("JPEG", "PNG")
+            is_kept = is_kept and not opened.has_transparency_data
     except UnidentifiedImageError:
         raise PictureError(f"{label}: this is no picture. Give a JPEG or a PNG file.") from None
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise LimitError(_too_many_pixels(label, "far", limits)) from None
     except (OSError, ValueError, SyntaxError, EOFError):
         raise PictureError(
             f"{label}: the picture is damaged or incomplete. Download it again, "
             "or open it in a picture editor and save it as PNG."
         ) from None
-    if orientation in (0, 1):
+    if orientation not in range(2, 9):
         return ReferenceImage(picture.size, data if is_kept else _as_png(picture, label))
 
     turned = ImageOps.exif_transpose(picture)
@@ -77,7 +84,6 @@ def read_picture(
         picture.size
     )
     used = turned if use_turned else picture
-    used.info = {}
     notice = (
         f"{label} carries a rotation tag (EXIF {orientation}). It is used "
         + ("turned, as picture viewers show it" if use_turned else "as stored, without turning it")
@@ -106,8 +112,11 @@ def plain_picture(ratio: tuple[float, float], notices: tuple[str, ...] = ()) -> 
             f"The ratio {width:g} : {height:g} cannot be used. Give two positive numbers, "
             "such as 16 : 9, the longer at most 100 times the shorter."
         )
-    scale = PLAIN_LONGER_SIDE_PX / max(width, height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    longer = max(width, height)
+    size = (
+        round(PLAIN_LONGER_SIDE_PX * (width / longer)),
+        round(PLAIN_LONGER_SIDE_PX * (height / longer)),
+    )
     return ReferenceImage(
         size, _as_png(Image.new("RGB", size, _PLAIN_GREY), "ground"), False, notices
     )
@@ -152,8 +161,10 @@ def _too_many_pixels(label: str, found: str, limits: Limits) -> str:
 
 def _as_png(picture: Image.Image, label: str) -> bytes:
     out = io.BytesIO()
+    rgb = _as_rgb(picture, label)
+    rgb.info = {}  # a rotation tag or a profile of other colours is true no more
     # Quick rather than small: this file is only kept in memory.
-    _as_rgb(picture, label).save(out, "PNG", compress_level=1)
+    rgb.save(out, "PNG", compress_level=1)
     return out.getvalue()
 
 

@@ -6,10 +6,10 @@ The only place that knows their column and file names.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from gazeheat_core.errors import (
 from gazeheat_core.exports import tables
 from gazeheat_core.exports.picture import read_picture
 from gazeheat_core.exports.sources import LIMITS, Limits, SourceFile
-from gazeheat_core.exports.tables import Layout, Rows, Table
+from gazeheat_core.exports.tables import Layout, Rows, Span, Table
 from gazeheat_core.model import (
     EnrichmentKind,
     Export,
@@ -77,6 +77,17 @@ class FoundExport:
     gaze: Table
     files: tuple[SourceFile, ...]
 
+    @property
+    def folder(self) -> PurePosixPath:
+        """Folder of the export inside its source."""
+        return self.gaze.file.folder
+
+    @property
+    def material(self) -> tuple[SourceFile, ...]:
+        """Files that decide the histograms: gaze, sections and picture."""
+        files = (self.gaze.file, self.file(SECTIONS_FILE), _picture_file(self))
+        return tuple(file for file in files if file is not None)
+
     def file(self, name: str) -> SourceFile | None:
         """Return the file of exactly that name beside ``gaze.csv``."""
         return next((file for file in self.files if file.name.lower() == name), None)
@@ -128,37 +139,18 @@ def read_export(
         When a file is damaged.
     """
     notices: list[str] = []
-    described = _read_sections(found, notices, limits)
+    described = read_sections(found, notices, limits)
     buffers, unassigned_rows = _read_gaze(found, on_rows, limits)
     fixations = _read_fixations(found, notices, limits)
     recordings = _assemble(described, buffers, fixations)
-    if len(recordings) > limits.recordings:
-        raise LimitError(
-            f"{found.gaze.file}: more than {limits.recordings:,} recordings. "
-            "Check that 'recording id' holds what its name says."
-        )
-    rows = sum(r.rows for r in recordings) + unassigned_rows
-    unreadable = sum(s.unreadable for r in recordings for s in r.sections) + unassigned_rows
-    if rows == 0:
-        raise ExportError(
-            f"{found.gaze.file}: there is a header but no gaze below it. Check in Pupil Cloud "
-            "that the enrichment has finished and covers your recordings; then download it again."
-        )
-    if unreadable == rows:
-        raise ExportError(
-            f"{found.gaze.file}: none of its {rows:,} rows can be read. "
-            "Give the file as downloaded, not as saved by a spreadsheet."
-        )
-    if unreadable > max(10, rows // 100):
-        notices.append(
-            f"{found.gaze.file}: {unreadable:,} of {rows:,} rows cannot be read and are left "
-            "out. If a spreadsheet has saved the file, use the original download."
-        )
-    if _rounded_by_spreadsheet(recordings):
-        notices.append(
-            f"{found.gaze.file}: the timestamps are rounded, as spreadsheets do. "
-            "The heatmap is right; the time spans are not."
-        )
+    notices += judge_gaze(
+        found,
+        recordings=len(recordings),
+        rows=sum(r.rows for r in recordings) + unassigned_rows,
+        unreadable=sum(s.unreadable for r in recordings for s in r.sections) + unassigned_rows,
+        rounded=_rounded_by_spreadsheet(recordings),
+        limits=limits,
+    )
     image, problem = _read_image(found, recordings, limits)
     if image is not None:
         notices.extend(image.notices)
@@ -171,6 +163,59 @@ def read_export(
         unassigned_rows=unassigned_rows,
         notices=tuple(notices),
     )
+
+
+def judge_gaze(
+    found: FoundExport,
+    *,
+    recordings: int,
+    rows: int,
+    unreadable: int,
+    rounded: bool,
+    limits: Limits = LIMITS,
+) -> list[str]:
+    """Say what is odd about the gaze that was read.
+
+    Returns
+    -------
+    list of str
+        Notices for the user.
+
+    Raises
+    ------
+    LimitError
+        When there are too many recordings.
+    ExportError
+        When there are no rows, or none that can be read.
+    """
+    file = found.gaze.file
+    if recordings > limits.recordings:
+        raise LimitError(
+            f"{file}: more than {limits.recordings:,} recordings. "
+            "Check that 'recording id' holds what its name says."
+        )
+    if rows == 0:
+        raise ExportError(
+            f"{file}: there is a header but no gaze below it. Check in Pupil Cloud "
+            "that the enrichment has finished and covers your recordings; then download it again."
+        )
+    if unreadable == rows:
+        raise ExportError(
+            f"{file}: none of its {rows:,} rows can be read. "
+            "Give the file as downloaded, not as saved by a spreadsheet."
+        )
+    notices = []
+    if unreadable > max(10, rows // 100):
+        notices.append(
+            f"{file}: {unreadable:,} of {rows:,} rows cannot be read and are left "
+            "out. If a spreadsheet has saved the file, use the original download."
+        )
+    if rounded:
+        notices.append(
+            f"{file}: the timestamps are rounded, as spreadsheets do. "
+            "The heatmap is right; the time spans are not."
+        )
+    return notices
 
 
 def enrichment_name(folder: str) -> str:
@@ -283,7 +328,7 @@ class _Columns:
 
 
 # Recording id and section id.
-_Key = tuple[str, str]
+SectionKey: TypeAlias = tuple[str, str]
 
 
 def _group(rows: Rows) -> Iterable[tuple[int, slice | IntArray]]:
@@ -298,48 +343,112 @@ def _group(rows: Rows) -> Iterable[tuple[int, slice | IntArray]]:
         yield index, order[starts[index] : starts[index + 1]]
 
 
+class Group(NamedTuple):
+    """Rows of a block that belong to one section.
+
+    Attributes
+    ----------
+    key : (str, str)
+        Recording id and section id.
+    unreadable : int
+        Rows that were left out.
+    columns : tuple of arrays
+        As the layout orders them: whole numbers first, then decimal ones.
+    """
+
+    key: SectionKey
+    unreadable: int
+    columns: tuple[npt.NDArray[Any], ...]
+
+
+class Block(NamedTuple):
+    """A stretch of a table, sorted by section.
+
+    Attributes
+    ----------
+    rows : int
+        All of them.
+    unassigned : int
+        Those whose recording is unknown.
+    size_bytes : int
+    groups : list of Group
+    """
+
+    rows: int
+    unassigned: int
+    size_bytes: int
+    groups: list[Group]
+
+
+def iter_gaze(
+    found: FoundExport, limits: Limits = LIMITS, span: Span | None = None
+) -> Iterator[Block]:
+    """Read an export's gaze block by block: timestamps, x and y of each section.
+
+    Parameters
+    ----------
+    found : FoundExport
+    limits : Limits
+    span : (int, int), optional
+        Read this stretch of the file only, one of `tables.split_lines`.
+    """
+    return _iter_blocks(found.gaze, _layout(found.gaze, "gaze", found.kind), limits, span)
+
+
+def _iter_blocks(
+    table: Table, layout: Layout, limits: Limits, span: Span | None = None
+) -> Iterator[Block]:
+    """Read a table of gaze or fixations block by block.
+
+    Rows that are flagged but have no finite position count as unreadable; where the
+    flag says no, the position becomes NaN.
+    """
+    for text in tables.read_blocks(table, limits=limits, span=span):
+        rows = tables.parse_block(text, table, layout)
+        detected = rows.flag == 1
+        finite = np.isfinite(rows.numbers[0]) & np.isfinite(rows.numbers[1])
+        rows.readable[(rows.flag == tables.FLAG_UNKNOWN) | (detected & ~finite)] = False
+        rows.numbers[:2, ~detected] = np.nan
+        lost = np.bincount(rows.key[~rows.readable & (rows.key >= 0)], minlength=len(rows.keys))
+        groups = []
+        for index, chosen in _group(rows):
+            recording_id, *section_id = rows.keys[index]
+            columns = tuple(column[chosen] for column in (*rows.integers, *rows.numbers))
+            key = (recording_id, section_id[0] if section_id else "")
+            groups.append(Group(key, int(lost[index]), columns))
+        yield Block(len(rows), int(np.count_nonzero(rows.key < 0)), len(text), groups)
+
+
 def _collect(
     table: Table,
     layout: Layout,
     dtypes: Sequence[type],
     on_rows: OnRows | None,
     limits: Limits,
-) -> tuple[dict[_Key, _Columns], int]:
-    """Read a table into growing columns per recording and section.
-
-    Rows that are flagged but have no finite position count as unreadable; where the
-    flag says no, the position becomes NaN.
-    """
-    buffers: dict[_Key, _Columns] = {}
+) -> tuple[dict[SectionKey, _Columns], int]:
+    """Read a table into growing columns per recording and section."""
+    buffers: dict[SectionKey, _Columns] = {}
     unassigned = total = read_bytes = 0
-    for block in tables.read_blocks(table, limits=limits):
-        rows = tables.parse_block(block, table, layout)
-        total += len(rows)
+    for block in _iter_blocks(table, layout, limits):
+        total += block.rows
         if total > limits.rows:
             raise LimitError(
                 f"{table.file}: more than {limits.rows:,} rows. "
                 "Split the study into several exports."
             )
-        detected = rows.flag == 1
-        finite = np.isfinite(rows.numbers[0]) & np.isfinite(rows.numbers[1])
-        rows.readable[(rows.flag == tables.FLAG_UNKNOWN) | (detected & ~finite)] = False
-        rows.numbers[:2, ~detected] = np.nan
-        unassigned += int(np.count_nonzero(rows.key < 0))
-        lost = np.bincount(rows.key[~rows.readable & (rows.key >= 0)], minlength=len(rows.keys))
-        for index, chosen in _group(rows):
-            recording_id, *section_id = rows.keys[index]
-            key = (recording_id, section_id[0] if section_id else "")
-            columns = buffers.get(key)
-            if columns is None:
-                columns = buffers[key] = _Columns([np.empty(0, dtype) for dtype in dtypes])
-            columns.unreadable += int(lost[index])
-            columns.append(*(column[chosen] for column in (*rows.integers, *rows.numbers)))
-        if len(buffers) > limits.sections:
-            raise LimitError(
-                f"{table.file}: more than {limits.sections:,} sections. Check that 'recording id' "
-                "and 'section id' hold what their names say."
-            )
-        read_bytes += len(block)
+        unassigned += block.unassigned
+        for key, unreadable, columns in block.groups:
+            buffer = buffers.get(key)
+            if buffer is None:
+                if len(buffers) == limits.sections:
+                    raise LimitError(
+                        f"{table.file}: more than {limits.sections:,} sections. Check that "
+                        "'recording id' and 'section id' hold what their names say."
+                    )
+                buffer = buffers[key] = _Columns([np.empty(0, dtype) for dtype in dtypes])
+            buffer.unreadable += unreadable
+            buffer.append(*columns)
+        read_bytes += block.size_bytes
         if on_rows is not None:
             on_rows(total, min(1.0, read_bytes / max(1, table.file.size_bytes)))
     return buffers, unassigned
@@ -347,14 +456,14 @@ def _collect(
 
 def _read_gaze(
     found: FoundExport, on_rows: OnRows | None, limits: Limits
-) -> tuple[dict[_Key, _Columns], int]:
+) -> tuple[dict[SectionKey, _Columns], int]:
     layout = _layout(found.gaze, "gaze", found.kind)
     return _collect(found.gaze, layout, [np.int64, np.float64, np.float64], on_rows, limits)
 
 
 def _read_fixations(
     found: FoundExport, notices: list[str], limits: Limits
-) -> dict[_Key, Fixations] | None:
+) -> dict[SectionKey, Fixations] | None:
     """Read the fixations; None where there are none or they cannot be used."""
     file = found.file(FIXATIONS_FILE)
     if file is None:
@@ -375,7 +484,7 @@ def _read_fixations(
 
 
 @dataclass(slots=True)
-class _Described:
+class Described:
     """What ``sections.csv`` says of one recording."""
 
     name: str = ""
@@ -383,7 +492,15 @@ class _Described:
     events: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def _read_sections(found: FoundExport, notices: list[str], limits: Limits) -> dict[str, _Described]:
+def count_recordings(found: FoundExport) -> int | None:
+    """Count the recordings that ``sections.csv`` lists; None without one."""
+    return len(read_sections(found, [])) or None
+
+
+def read_sections(
+    found: FoundExport, notices: list[str], limits: Limits = LIMITS
+) -> dict[str, Described]:
+    """Read what is known of the recordings, by their ids; adds to `notices`."""
     file = found.file(SECTIONS_FILE)
     if file is None:
         return {}
@@ -394,9 +511,9 @@ def _read_sections(found: FoundExport, notices: list[str], limits: Limits) -> di
     except GazeheatError as error:
         notices.append(f"{error} Recordings are shown by their ids.")
         return {}
-    described: dict[str, _Described] = {}
+    described: dict[str, Described] = {}
     for record in records:
-        recording = described.setdefault(record.get("recording id", ""), _Described())
+        recording = described.setdefault(record.get("recording id", ""), Described())
         recording.name = recording.name or record.get("recording name", "")
         recording.wearer = recording.wearer or record.get("wearer name", "")
         recording.events[record.get("section id", "")] = (
@@ -408,9 +525,9 @@ def _read_sections(found: FoundExport, notices: list[str], limits: Limits) -> di
 
 
 def _assemble(
-    described: dict[str, _Described],
-    gaze: dict[_Key, _Columns],
-    fixations: dict[_Key, Fixations] | None,
+    described: dict[str, Described],
+    gaze: dict[SectionKey, _Columns],
+    fixations: dict[SectionKey, Fixations] | None,
 ) -> tuple[Recording, ...]:
     """Join the tables: recordings as ``sections.csv`` lists them, then any others."""
     sections: dict[str, dict[str, _Columns]] = {name: {} for name in described}
@@ -418,7 +535,7 @@ def _assemble(
         sections.setdefault(recording_id, {})[section_id] = columns
     recordings = []
     for recording_id, members in sections.items():
-        about = described.get(recording_id, _Described())
+        about = described.get(recording_id, Described())
         parts = []
         for section_id, columns in members.items():
             key = (recording_id, section_id)
@@ -445,8 +562,13 @@ def _no_fixations() -> Fixations:
 
 
 def _rounded_by_spreadsheet(recordings: tuple[Recording, ...]) -> bool:
-    heads = [s.gaze.timestamp_ns[:1000] for r in recordings for s in r.sections if len(s.gaze) > 10]
-    return bool(heads) and all((head % 1_000_000_000 == 0).all() for head in heads)
+    times = [s.gaze.timestamp_ns for r in recordings for s in r.sections if len(s.gaze) > 10]
+    return bool(times) and all(is_rounded(timestamp_ns) for timestamp_ns in times)
+
+
+def is_rounded(timestamp_ns: IntArray) -> bool:
+    """Tell whether timestamps are whole seconds, as no tracker writes them."""
+    return not (timestamp_ns[:1000] % 1_000_000_000).any()
 
 
 def _picture_file(found: FoundExport) -> SourceFile | None:
@@ -457,6 +579,25 @@ def _picture_file(found: FoundExport) -> SourceFile | None:
         return named[0]
     is_loose = not found.gaze.file.source
     return pictures[0] if is_loose and len(pictures) == 1 else None
+
+
+def read_plain_image(found: FoundExport, limits: Limits = LIMITS) -> ReferenceImage | None:
+    """Read the reference image where it can be understood without the gaze.
+
+    Returns
+    -------
+    ReferenceImage or None
+        None without a usable picture, and for one with a rotation tag under gaze in pixels.
+    """
+    file = _picture_file(found)
+    if file is None:
+        return None
+    try:
+        image = read_picture(file.read(limits.picture_bytes), str(file), None, limits)
+    except GazeheatError:
+        return None
+    is_px = found.kind == "reference-image-mapper"
+    return None if is_px and image.exif_transposed else image
 
 
 def _read_image(

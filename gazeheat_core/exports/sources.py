@@ -8,6 +8,7 @@ counts.
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import re
 import struct
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, NoReturn, TypeAlias
 
 from gazeheat_core.errors import LimitError, SourceError
 
@@ -75,8 +76,18 @@ _ARCHIVE_SIGNATURES = {
     b"7z\xbc\xaf": "a 7-Zip archive",
     b"%PDF": "a PDF",
 }
-# Everything the standard library raises on damaged packed data.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, NotImplementedError)
+# Everything the standard library raises on damaged packed data. ValueError: a name that
+# is no UTF-8, an offset before the file's start. RuntimeError: a flag of encryption.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    struct.error,
+    ValueError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +115,15 @@ class SourceFile:
         Its size after unpacking, as stated by the source.
     opener : callable
         Opens a fresh stream on its bytes.
+    disk : Path or None
+        Where it lies on disk, if it lies there by itself.
     """
 
     source: str
     path: PurePosixPath
     size_bytes: int
     opener: Callable[[], CountedStream]
+    disk: Path | None = None
 
     @property
     def name(self) -> str:
@@ -127,6 +141,16 @@ class SourceFile:
     def open(self) -> CountedStream:
         """Open the file; every read is counted against the limits."""
         return self.opener()
+
+    def open_span(self, start: int, stop: int, limits: Limits = LIMITS) -> CountedStream:
+        """Open a stretch of bytes of a file that lies on disk by itself."""
+        assert self.disk is not None
+        try:
+            stream = self.disk.open("rb")
+        except OSError as error:
+            _refuse(error)
+        stream.seek(start)
+        return CountedStream(stream, str(self), limits, length=stop - start)
 
     def read(self, limit_bytes: int) -> bytes:
         """Read the whole of a file that must be small.
@@ -147,15 +171,25 @@ class SourceFile:
 
 
 @contextmanager
-def open_source(given: Given, limits: Limits = LIMITS) -> Iterator[list[SourceFile]]:
+def open_source(
+    given: Given, limits: Limits = LIMITS, *, flat: bool = False
+) -> Iterator[list[SourceFile]]:
     """Open a ZIP or a folder, by its path or as an upload, and list its files.
 
     The files can be read as long as the context is open.
 
+    Parameters
+    ----------
+    given : path or Upload
+    limits : Limits
+    flat : bool
+        Of a folder, list its own files only: no folders inside it, and no links, which
+        could lead anywhere.
+
     Raises
     ------
     SourceError
-        When it is missing, no ZIP, damaged, protected or unsafe.
+        When it is missing, empty, no ZIP, damaged, protected or unsafe.
     LimitError
         When it holds too many files.
     """
@@ -164,16 +198,16 @@ def open_source(given: Given, limits: Limits = LIMITS) -> Iterator[list[SourceFi
             yield files
         return
     path = Path(given)
-    if path.is_dir():
-        yield _list_folder(path, limits)
-        return
     try:
-        stream = path.open("rb")
+        stream = None if path.is_dir() else path.open("rb")
     except OSError as error:
         raise SourceError(
             f"{path}: {(error.strerror or 'cannot be opened').lower()}. "
             "Give the path of a ZIP or a folder that you can read."
         ) from None
+    if stream is None:
+        yield _list_folder(path, limits, flat=flat)
+        return
     with stream, _open_zip(path.name, stream, limits) as files:
         yield files
 
@@ -228,19 +262,36 @@ def _loose_file(upload: Upload, limits: Limits) -> SourceFile:
         return CountedStream(upload.stream, upload.name, limits, close=False)
 
     # Only the last part of an uploaded name is used: a browser may send a path.
-    return SourceFile("", PurePosixPath(PurePosixPath(upload.name).name), size_bytes, opener)
+    name = PurePosixPath(upload.name.replace("\\", "/")).name
+    return SourceFile("", PurePosixPath(name), size_bytes, opener)
 
 
-def _list_folder(folder: Path, limits: Limits) -> list[SourceFile]:
+def _list_folder(folder: Path, limits: Limits, *, flat: bool) -> list[SourceFile]:
+    source = folder.name or str(folder)
     files: list[SourceFile] = []
-    for parent, _, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
+        if flat:
+            folders.clear()
+            names = [name for name in names if not Path(parent, name).is_symlink()]
         for name in names:
             path = Path(parent, name)
             inside = PurePosixPath(path.relative_to(folder).as_posix())
-            if _is_junk(inside):
+            # A pipe or a device would be waited for; a broken link is said when it is opened.
+            if _is_junk(inside) or (path.exists() and not path.is_file()):
                 continue
-            files.append(_folder_file(folder.name or str(folder), path, inside, limits))
-            _check_entries(folder.name, len(files), limits)
+            files.append(_folder_file(source, path, inside, limits))
+            _check_entries(source, len(files), limits)
+    return _in_order(source, files)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    reason = (error.strerror or "cannot be opened").lower()
+    raise SourceError(f"{error.filename}: {reason}. Check that you may read it.") from None
+
+
+def _in_order(source: str, files: list[SourceFile]) -> list[SourceFile]:
+    if not files:
+        raise SourceError(f"{source}: it is empty. Give the export with all its files.")
     return sorted(files, key=lambda file: file.path)
 
 
@@ -249,13 +300,13 @@ def _folder_file(source: str, path: Path, inside: PurePosixPath, limits: Limits)
         try:
             return CountedStream(path.open("rb"), str(inside), limits)
         except OSError as error:
-            raise SourceError(f"{path}: {error.strerror}. Check that you may read it.") from None
+            _refuse(error)
 
     try:
         size_bytes = path.stat().st_size
     except OSError:
         size_bytes = 0
-    return SourceFile(source, inside, size_bytes, opener)
+    return SourceFile(source, inside, size_bytes, opener, path)
 
 
 @contextmanager
@@ -286,7 +337,7 @@ def _open_zip(name: str, stream: BinaryIO, limits: Limits) -> Iterator[list[Sour
                     "Unpack it and give the folder's files, or a ZIP without a password."
                 )
             files.append(_zip_file(name, archive, entry, inside, total, limits))
-        yield sorted(files, key=lambda file: file.path)
+        yield _in_order(name, files)
 
 
 def _zip_file(
@@ -307,7 +358,7 @@ def _zip_file(
                 f"{label}: packed with a method that cannot be read here. "
                 "Unpack the ZIP and pack the folder again, or give its files."
             ) from None
-        except (*_DAMAGE, RuntimeError):
+        except _DAMAGE:
             raise SourceError(_damaged(label)) from None
         return CountedStream(
             stream,  # type: ignore[arg-type]  # IO[bytes], which lacks nothing that is used
@@ -326,15 +377,15 @@ def _check_directory_size(name: str, stream: BinaryIO, limits: Limits) -> None:
     stream.seek(max(0, size_bytes - (64 * 1024 + 22 + 20 + 56)))
     tail = stream.read()
     stream.seek(0)
-    end = tail.rfind(b"PK\x05\x06")
-    if end < 0 or len(tail) < end + 22:
-        return  # zipfile will say that it is damaged
-    (directory_bytes,) = struct.unpack_from("<L", tail, end + 12)
-    if directory_bytes == 0xFFFFFFFF and end >= 76:
-        (directory_bytes,) = struct.unpack_from("<Q", tail, end - 76 + 40)
-    # 1 kB an entry leaves room for the longest paths.
-    if directory_bytes > limits.entries * 1024:
-        raise LimitError(_too_many(name, limits))
+    # Every place that could be the end record is looked at, so that none can hide behind another.
+    for end in (match.start() for match in re.finditer(b"PK\x05\x06", tail)):
+        directory_bytes = int.from_bytes(tail[end + 12 : end + 16], "little")
+        if end >= 76 and tail.startswith(b"PK\x06\x06", end - 76):
+            large = int.from_bytes(tail[end - 36 : end - 28], "little")
+            directory_bytes = max(large, directory_bytes % 0xFFFFFFFF)  # all ones: see large
+        # 1 kB an entry leaves room for the longest paths.
+        if directory_bytes > limits.entries * 1024:
+            raise LimitError(_too_many(name, limits))
 
 
 def _check_entries(name: str, entries: int, limits: Limits) -> None:
@@ -394,6 +445,8 @@ class CountedStream(io.RawIOBase):
         Counter shared with the other files of the source.
     close : bool
         Whether closing this also closes the stream below.
+    length : int, optional
+        End after so many bytes.
     """
 
     def __init__(
@@ -405,6 +458,7 @@ class CountedStream(io.RawIOBase):
         packed_bytes: int | None = None,
         total: _Count | None = None,
         close: bool = True,
+        length: int | None = None,
     ) -> None:
         self._stream = stream
         self._label = label
@@ -412,6 +466,7 @@ class CountedStream(io.RawIOBase):
         self._packed_bytes = packed_bytes
         self._total = total or _Count()
         self._close = close
+        self._length = length
         self._own_bytes = 0
 
     def readable(self) -> bool:
@@ -430,6 +485,8 @@ class CountedStream(io.RawIOBase):
         """
         if size is None or size < 0:
             return b"".join(iter(lambda: self.read(MIB), b""))
+        if self._length is not None:
+            size = min(size, self._length - self._own_bytes)
         try:
             data = self._stream.read(size)
         except _DAMAGE:

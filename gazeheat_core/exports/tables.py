@@ -15,10 +15,11 @@ import gzip
 import io
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import BinaryIO, cast
+from itertools import pairwise
+from typing import BinaryIO, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,10 @@ _MISSING = ("", "nan", "NaN", "NAN", "NA", "N/A", "null", "NULL", "None")
 _FLAGS = {"true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0, "not mapped": 0}
 FLAG_UNKNOWN = 2
 
+# First and last byte (not included) of a stretch of a file.
+Span: TypeAlias = tuple[int, int]
+
+_GZIP = b"\x1f\x8b"
 _INT64 = np.iinfo(np.int64)
 
 
@@ -147,7 +152,7 @@ def open_text(file: SourceFile, limits: Limits = LIMITS) -> Iterator[BinaryIO]:
     """
     with file.open() as raw:
         stream, head = _push_back(raw)
-        if head[:2] == b"\x1f\x8b":
+        if head[:2] == _GZIP:
             unpacked = CountedStream(
                 cast(BinaryIO, gzip.GzipFile(fileobj=stream)),
                 str(file),
@@ -213,19 +218,66 @@ def read_header(file: SourceFile, limits: Limits = LIMITS) -> Table:
     return Table(file, columns, delimiter, "," if delimiter == ";" else ".")
 
 
+def split_lines(table: Table, part_bytes: int) -> list[Span]:
+    """Cut a table into stretches of about the same length, on line ends.
+
+    Returns
+    -------
+    list of (int, int)
+        Where each stretch starts and stops in the file; together they hold every line
+        below the header once. Empty for a table that has to be read from its start:
+        packed, or not in UTF-8.
+    """
+    file = table.file
+    if file.disk is None:
+        return []
+    with file.open() as stream:
+        head = stream.read(256)
+    if head[:2] == _GZIP or not _encoding(head).startswith("utf-8"):
+        return []
+    size_bytes = file.disk.stat().st_size
+    targets = range(part_bytes, size_bytes, part_bytes)
+    starts = [_next_line(file, 1), *(_next_line(file, target) for target in targets), size_bytes]
+    return [(a, b) for a, b in pairwise(starts) if a < b]
+
+
+def _next_line(file: SourceFile, position: int) -> int:
+    """Return where the first line that begins at or behind a position begins."""
+    with file.open_span(position - 1, 2**62) as stream:
+        position -= 1
+        while data := stream.read(2**16):
+            cut = data.find(b"\n") + 1
+            if cut:
+                return position + cut
+            position += len(data)
+    return position
+
+
 def read_blocks(
-    table: Table, block_bytes: int = BLOCK_BYTES, limits: Limits = LIMITS
+    table: Table,
+    block_bytes: int = BLOCK_BYTES,
+    limits: Limits = LIMITS,
+    span: Span | None = None,
 ) -> Iterator[bytes]:
     """Yield the lines below the header in blocks of whole lines, none of them empty.
+
+    Parameters
+    ----------
+    table : Table
+    block_bytes : int
+        About the size of a block.
+    limits : Limits
+    span : (int, int), optional
+        Read this stretch only, one of `split_lines`.
 
     Raises
     ------
     LimitError
         When a line is longer than any real one.
     """
-    with open_text(table.file, limits) as stream:
+    with _open_lines(table, limits, span) as stream:
         rest = b""
-        header_seen = False
+        header_seen = span is not None
         while True:
             data = stream.read(block_bytes)
             cut = data.rfind(b"\n") + 1
@@ -247,6 +299,14 @@ def read_blocks(
                 )
             if not data:
                 return
+
+
+def _open_lines(
+    table: Table, limits: Limits, span: Span | None
+) -> AbstractContextManager[BinaryIO]:
+    if span is None:
+        return open_text(table.file, limits)
+    return cast(AbstractContextManager[BinaryIO], table.file.open_span(*span, limits))
 
 
 def parse_block(block: bytes, table: Table, layout: Layout) -> Rows:

@@ -1,0 +1,123 @@
+"""The studies in one folder of the server, found and opened without leaving it.
+
+The folder is walked by names and headers only. Nothing outside it can be reached: links
+are not followed, and a path is checked again when it is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gazeheat_core.errors import GazeheatError, SourceError
+from gazeheat_core.exports import find_exports, open_source
+from gazeheat_core.exports.pupil_cloud import count_recordings
+from gazeheat_core.model import EnrichmentKind
+
+_MOST_FOLDERS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class ShelvedExport:
+    """An export in the folder, as it is listed.
+
+    Attributes
+    ----------
+    path : PurePosixPath
+        The ZIP or the folder of the export, relative to the library.
+    inside : PurePosixPath
+        The export's folder inside the ZIP; ``.`` for one at its root, and for a folder.
+    name : str
+    kind : "reference-image-mapper" or "marker-mapper"
+    recordings : int or None
+        As ``sections.csv`` says; None without one.
+    size_bytes : int
+        Of its gaze, unpacked.
+    modified_s : float
+        When the file was last changed, in seconds since the Unix epoch.
+    """
+
+    path: PurePosixPath
+    inside: PurePosixPath
+    name: str
+    kind: EnrichmentKind
+    recordings: int | None
+    size_bytes: int
+    modified_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A folder with exports.
+
+    Attributes
+    ----------
+    root : Path
+    """
+
+    root: Path
+
+    def list(self) -> list[ShelvedExport]:
+        """List the exports in the folder, by path; what is none is passed over.
+
+        Raises
+        ------
+        SourceError
+            When the folder is missing or cannot be read.
+        """
+        if not self.root.is_dir():
+            raise SourceError(
+                f"{self.root}: there is no such folder on the server. "
+                "Ask whoever set GAZEHEAT_DATA to correct it."
+            )
+        return [shelved for path in self._candidates() for shelved in self._look_into(path)]
+
+    def locate(self, path: PurePosixPath) -> Path:
+        """Return where a listed path lies.
+
+        Raises
+        ------
+        SourceError
+            When it is not, or not any more, inside the folder.
+        """
+        root = self.root.resolve()
+        target = (root / path).resolve()
+        is_inside = target.is_relative_to(root) and not path.is_absolute()
+        # A link, even one to a place inside, is not what was listed.
+        if not is_inside or target != root / path or not target.exists():
+            raise SourceError(
+                f"{path}: it is not in the server's folder any more. List the folder again."
+            )
+        return target
+
+    def _candidates(self) -> Iterator[PurePosixPath]:
+        """Yield ZIPs, and folders that hold a ``gaze.csv``, without following links."""
+        for number, (parent, folders, names) in enumerate(os.walk(self.root)):
+            if number == _MOST_FOLDERS:
+                return
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            here = PurePosixPath(Path(parent).relative_to(self.root).as_posix())
+            for name in sorted(names):
+                is_export = name.lower() == "gaze.csv" or name.lower().endswith(".zip")
+                if is_export and not Path(parent, name).is_symlink():
+                    yield here if name.lower() == "gaze.csv" else here / name
+
+    def _look_into(self, path: PurePosixPath) -> Iterator[ShelvedExport]:
+        try:
+            place = self.locate(path)
+            with open_source(place, flat=True) as files:
+                found, _ = find_exports(files)
+                for one in found:
+                    yield ShelvedExport(
+                        path=path,
+                        inside=one.folder,
+                        name=one.name,
+                        kind=one.kind,
+                        recordings=count_recordings(one),
+                        size_bytes=one.gaze.file.size_bytes,
+                        modified_s=place.stat().st_mtime,
+                    )
+        except (GazeheatError, OSError):
+            return
