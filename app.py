@@ -13,13 +13,18 @@ import gc
 import io
 import itertools
 import logging
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Executor, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from datetime import datetime
+from pathlib import Path, PurePosixPath
 
+import numpy as np
+import numpy.typing as npt
 import streamlit as st
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
@@ -28,17 +33,21 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from threadpoolctl import threadpool_limits
 
 import gazeheat_core as gh
+from gazeheat_core.cache import HistogramCache
 from gazeheat_core.cli import file_stem
 from gazeheat_core.exports import (
     find_exports,
     looks_like_zip,
+    open_source,
     open_uploads,
     read_export,
 )
-from gazeheat_core.exports.pupil_cloud import PICTURE_SUFFIXES
+from gazeheat_core.exports.pupil_cloud import PICTURE_SUFFIXES, read_plain_image
 from gazeheat_core.figure import BAR_WIDTH_PX, MARGIN_PX
-from gazeheat_core.model import MAX_SCALE
+from gazeheat_core.library import Library, ShelvedExport
+from gazeheat_core.model import KIND_TITLES, MAX_SCALE
 from gazeheat_core.sample import sample_zip
+from gazeheat_core.studies import open_executor, submit_export
 
 log = logging.getLogger("gazeheat")
 
@@ -131,31 +140,54 @@ class Opened:
     ----------
     number : int
         Tells the exports of a session apart; never used twice.
-    export : Export
+    export : Export or BinnedExport
+        With its samples if they were uploaded; reduced to histograms if the study lies on
+        the server, where they can be read again.
     ticked : set of int
         Positions of the recordings that count. Boxes on the page only show it.
     histograms : tuple of RecordingHistogram
         Empty as long as there is no picture.
     ground : str
         The display-sized picture as a data URI.
+    pooled : set of int
+        Positions of the recordings that are added up in `bins`.
     """
 
     number: int
-    export: gh.Export
+    export: gh.Export | gh.BinnedExport
     ticked: set[int] = field(default_factory=set)
     histograms: tuple[gh.RecordingHistogram, ...] = ()
     ground: str = ""
+    pooled: set[int] = field(default_factory=set)
+    bins: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((1, 1), np.int64))
 
     def __post_init__(self) -> None:
         self.ticked = set(range(len(self.export.recordings)))
         self.show(self.export)
 
-    def show(self, export: gh.Export) -> None:
+    def show(self, export: gh.Export | gh.BinnedExport) -> None:
         """Take an export, perhaps with a new picture, and prepare all that ticks need."""
         self.export = export
         if export.image is not None:
-            self.histograms = gh.bin_recordings(export)
+            binned = export if isinstance(export, gh.BinnedExport) else gh.bin_export(export)
+            self.histograms = binned.recordings
             self.ground = gh.ground_uri(gh.display_jpeg(export.image))
+            self.pooled = set()
+            self.bins = np.zeros(gh.grid_shape(export.image.size), np.int64)
+
+    def heatmap(self, scale: float) -> gh.Heatmap:
+        """Return the heatmap of the ticked recordings.
+
+        Only what was ticked or unticked since the last time is added or taken away, so a
+        tick costs the same with a thousand recordings.
+        """
+        for i in self.ticked - self.pooled:
+            self.bins += self.histograms[i].bins
+        for i in self.pooled - self.ticked:
+            self.bins -= self.histograms[i].bins
+        self.pooled = set(self.ticked)
+        counts = sum((self.histograms[i].counts for i in self.ticked), gh.Counts())
+        return gh.finish_heatmap(self.bins, counts, len(self.ticked), scale)
 
 
 @dataclass(slots=True)
@@ -169,8 +201,10 @@ class Study:
     newest: int | None = None
     # A new key gives an empty uploader.
     uploader: int = 0
+    # Whoever holds this is looking at the page.
+    visitor: object = None
 
-    def add(self, export: gh.Export) -> None:
+    def add(self, export: gh.Export | gh.BinnedExport) -> None:
         """Add an export and select it; one of the same title gets a number."""
         number = next(self.numbers)
         titles = {one.export.title for one in self.opened.values()}
@@ -189,6 +223,36 @@ def my_study() -> Study:
         st.session_state["study"] = Study()
     study: Study = st.session_state["study"]
     return study
+
+
+@dataclass(eq=False, slots=True)
+class Visitor:
+    """Someone with a connection to the page, and the study they opened."""
+
+    study: Study
+
+    def leave(self) -> None:
+        """Forget the study, unless the connection comes back in time."""
+        grace_s = st.get_option("server.disconnectedSessionTTL")
+        timer = threading.Timer(grace_s, self.forget)
+        timer.daemon = True
+        timer.start()
+
+    def forget(self) -> None:
+        """Forget the study if no one has come back to it."""
+        if self.study.visitor is self:
+            self.study.opened.clear()
+            self.study.problems.clear()
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=Visitor.leave)
+def greet(_study: Study) -> Visitor:
+    """Note that someone is there.
+
+    Streamlit lets go of this when the connection ends, at once; of the session and all it
+    holds only when it next tidies up, which on a quiet server may be never.
+    """
+    return Visitor(_study)
 
 
 @st.cache_resource(show_spinner=False)
@@ -237,15 +301,18 @@ def take_uploads(files: list[UploadedFile]) -> None:
     study = my_study()
     study.problems.clear()
     uploads = [gh.Upload(file.name, file) for file in files]
-    zips = [[upload] for upload in uploads if looks_like_zip(upload)]
-    loose = [upload for upload in uploads if not looks_like_zip(upload)]
-    if is_lone_picture(loose) and not zips and study.opened:
-        take_picture(study.opened[st.session_state["export"]], loose[0])
-    else:
-        with my_turn():
-            for group in [*zips, loose]:
-                read_group(study, group)
-    release(files)
+    try:
+        zips = [[upload] for upload in uploads if looks_like_zip(upload)]
+        loose = [upload for upload in uploads if not looks_like_zip(upload)]
+        if is_lone_picture(loose) and not zips and study.opened:
+            take_picture(study.opened[st.session_state["export"]], loose[0])
+        else:
+            with my_turn():
+                for group in [*zips, loose]:
+                    read_group(study, group)
+    finally:
+        # Also when the visitor has left while it was read.
+        release(files)
     study.uploader += 1
     st.rerun()
 
@@ -257,8 +324,14 @@ def is_lone_picture(uploads: list[gh.Upload]) -> bool:
 
 def take_picture(opened: Opened, upload: gh.Upload) -> None:
     """Give an open export the picture that was dropped, or keep it as it was and say why."""
+    export = opened.export
     try:
-        opened.show(gh.with_picture(opened.export, upload.stream.read(), upload.name))
+        if isinstance(export, gh.BinnedExport):
+            raise gh.PictureError(
+                f"{upload.name}: a study on the server keeps its own reference image. "
+                "To use another picture, drop the export itself."
+            )
+        opened.show(gh.with_picture(export, upload.stream.read(), upload.name))
     except gh.GazeheatError as error:
         my_study().problems.append(str(error))
 
@@ -332,6 +405,94 @@ def clear() -> None:
     study.problems.clear()
 
 
+# --- Studies on the server ---------------------------------------------------------
+
+
+def administrators(name: str) -> str:
+    """Return what the administrator set, in the environment or in Streamlit's secrets."""
+    try:
+        return os.environ.get(name) or str(st.secrets.get(name, ""))
+    except FileNotFoundError:  # no file of secrets
+        return ""
+
+
+@st.cache_resource(ttl=60, show_spinner="Looking through the server's folder…")
+def shelf(root: str) -> list[ShelvedExport]:
+    """Return the studies in the administrator's folder, the latest first."""
+    return sorted(Library(Path(root)).list(), key=lambda one: -one.modified_s)
+
+
+@st.cache_resource(show_spinner=False)
+def workers(scheduler: str) -> Executor:
+    """Return the processes, or the cluster, that read studies on the server."""
+    return ExitStack().enter_context(open_executor(os.cpu_count() or 2, scheduler))
+
+
+def choose_from_server() -> None:
+    """Offer the studies in the administrator's folder, if there is one."""
+    root = administrators("GAZEHEAT_DATA")
+    if not root:
+        return
+    try:
+        studies = shelf(root)
+    except gh.GazeheatError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            f"Or a study on this server ({len(studies):,})",
+            range(len(studies)),
+            index=None,
+            format_func=lambda i: shelf_line(studies[i]),
+            placeholder="Choose, or type to find",
+            key="shelf",
+            help="These lie in a folder that the administrator of this server set. They are "
+            "read there and do not pass through your browser.",
+        )
+        if st.button("Open study", disabled=chosen is None) and chosen is not None:
+            my_study().problems.clear()
+            open_from_server(Library(Path(root)), studies[chosen])
+            st.rerun()
+
+
+def shelf_line(one: ShelvedExport) -> str:
+    """Return what the list says of a study."""
+    facts = [
+        KIND_TITLES[one.kind],
+        *([f"{one.recordings} recordings"] if one.recordings else []),
+        f"{one.size_bytes / 1e6:,.0f} MB",
+        f"{datetime.fromtimestamp(one.modified_s):%Y-%m-%d}",
+        str(one.path),
+    ]
+    return f"{one.name} · {' · '.join(facts)}"
+
+
+def open_from_server(library: Library, one: ShelvedExport) -> None:
+    """Read a study on the server into histograms; its samples stay where they are."""
+    study = my_study()
+    folder = administrators("GAZEHEAT_CACHE")
+    cache = HistogramCache(Path(folder)) if folder else None
+    progress = st.empty()
+    try:
+        place = library.locate(one.path)
+        with open_source(place, flat=True) as files:
+            found, _ = find_exports(file for file in files if file.folder == one.inside)
+            for export in found:
+                image = read_plain_image(export)
+                if image is None:
+                    study.add(read_export(export, show_progress(progress, export.name)))
+                    continue
+                executor = workers(administrators("GAZEHEAT_SCHEDULER"))
+                pending = submit_export(place, export, image, executor, flat=True, cache=cache)
+                for done, _ in enumerate(as_completed(pending.parts)):
+                    share = (done + 1) / len(pending.parts)
+                    progress.progress(share, text=f"Reading {plain(export.name)}")
+                study.add(pending.result())
+    except gh.GazeheatError as error:
+        study.problems.append(str(error))
+    progress.empty()
+
+
 def remove(number: int) -> None:
     """Forget one export."""
     my_study().opened.pop(number, None)
@@ -397,6 +558,7 @@ def empty_page() -> None:
             uploader("Drop your export here")
             st.caption("or see it at work first")
             st.button("Try the sample", on_click=open_sample, width="stretch")
+        choose_from_server()
         with st.expander("Where do I get the export?"):
             st.markdown(
                 "1. In Pupil Cloud, open your project and its **Enrichments**. You need a "
@@ -437,6 +599,7 @@ def loaded_page() -> None:
         )
         with st.popover("Add files"):
             uploader("More exports, or a picture for the one that is open")
+            choose_from_server()
         st.button("Clear", on_click=clear, help="Forget everything that was loaded.")
     show_problems()
     opened = study.opened[number]
@@ -472,7 +635,7 @@ def picture_wanted(opened: Opened) -> None:
             release([picture])
             my_study().uploader += 1
             st.rerun()
-        if export.unit == "normalized":
+        if export.unit == "normalized" and isinstance(export, gh.Export):
             st.markdown("Or draw the heatmap on a plain ground of the surface's shape:")
             width, height, use = st.columns([1, 1, 1], vertical_alignment="bottom")
             ratio = (
@@ -645,8 +808,7 @@ def result(opened: Opened, look: gh.Look) -> None:
     """Show the picture with its heatmap, what was counted, and the downloads."""
     image = opened.export.image
     assert image is not None
-    chosen = [opened.histograms[i] for i in sorted(opened.ticked)]
-    heatmap = gh.make_heatmap(chosen, image.size, look.scale)
+    heatmap = opened.heatmap(look.scale)
     width, height = image.size
     figure = gh.overlay_figure(heatmap, image.size, opened.ground, look)
     st.html(f"<style>.st-key-stage {{ --aspect: {width / height} }}</style>")
@@ -662,7 +824,7 @@ def result(opened: Opened, look: gh.Look) -> None:
     downloads(opened.export.name, heatmap, image, look)
 
 
-def description(export: gh.Export, heatmap: gh.Heatmap) -> str:
+def description(export: gh.Export | gh.BinnedExport, heatmap: gh.Heatmap) -> str:
     """Return the chart in words, for those who cannot see it."""
     if not heatmap.counts.used:
         return f"The reference image of {export.name}, without a heatmap."
@@ -743,11 +905,15 @@ def main() -> None:
     """Lay out the page."""
     st.set_page_config(page_title=TITLE, layout="wide")
     settle()
+    study = my_study()
+    study.visitor = greet(study)
     st.html(STYLE)
-    if my_study().opened:
+    if study.opened:
         loaded_page()
     else:
         empty_page()
 
 
-main()
+# Worker processes import this file too, and want no page.
+if __name__ == "__main__":
+    main()

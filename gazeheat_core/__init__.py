@@ -31,12 +31,15 @@ from gazeheat_core.errors import (
 from gazeheat_core.exports import Upload, read_exports, with_picture, with_ratio
 from gazeheat_core.figure import ground_uri, overlay_figure
 from gazeheat_core.heatmap import (
+    BinnedExport,
     Counts,
     Heatmap,
     RecordingHistogram,
+    bin_export,
     bin_gaze,
     bin_recordings,
     blur,
+    finish_heatmap,
     grid_shape,
     make_heatmap,
     normalize,
@@ -64,6 +67,7 @@ from gazeheat_core.model import (
 
 __all__ = [
     "COLORMAPS",
+    "BinnedExport",
     "ColumnsError",
     "Counts",
     "Export",
@@ -85,11 +89,13 @@ __all__ = [
     "SourceError",
     "UnmappedError",
     "Upload",
+    "bin_export",
     "bin_gaze",
     "bin_recordings",
     "blur",
     "display_jpeg",
     "encode_png",
+    "finish_heatmap",
     "grid_shape",
     "ground_uri",
     "make_heatmap",

@@ -338,4 +338,23 @@ def make_heatmap(
     """
     chosen = list(histograms)
     bins, counts = pool(chosen, grid_shape(size))
-    return Heatmap(normalize(blur(bins, scale)), counts, len(chosen), scale)
+    return finish_heatmap(bins, counts, len(chosen), scale)
+
+
+def finish_heatmap(
+    bins: npt.NDArray[np.int64], counts: Counts, recordings: int, scale: float
+) -> Heatmap:
+    """Blur and normalize what has been pooled.
+
+    Parameters
+    ----------
+    bins : int64 array, shape (rows, columns)
+        The sum of the recordings' histograms.
+    counts : Counts
+        The sum of their counts.
+    recordings : int
+        How many were pooled.
+    scale : float
+        The blur's sigma in percent of the longer side, 0 to 20.
+    """
+    return Heatmap(normalize(blur(bins, scale)), counts, recordings, scale)

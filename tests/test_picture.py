@@ -1,0 +1,461 @@
+"""The bytes of a picture file, and which picture fits the gaze."""
+
+import io
+import math
+import random
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gazeheat_core as gh
+from gazeheat_core.exports import Limits, read_export
+from gazeheat_core.exports import find_exports as find
+from gazeheat_core.exports import open_source as opened
+from gazeheat_core.exports.picture import plain_picture, read_picture, same_aspect
+from tests.builders import EXIF_ORIENTATION, MM, Row, export_zip, picture, picture_bytes
+
+SIZE = (60, 40)
+TURNED = (40, 60)
+
+
+def encoded(image, format="PNG", **options):
+    out = io.BytesIO()
+    image.save(out, format, **options)
+    return out.getvalue()
+
+
+def pixels(image):
+    """The pixels that anyone who decodes the kept file gets, as RGB."""
+    with Image.open(io.BytesIO(image.data)) as kept:
+        assert kept.format in ("JPEG", "PNG")
+        assert kept.size == image.size
+        assert not kept.has_transparency_data
+        return np.asarray(kept.convert("RGB"))
+
+
+def png(width, height, *chunks):
+    """A PNG of 16-bit grey with the given chunks, written by hand."""
+    head = struct.pack(">LLBBBBB", width, height, 16, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">L", len(data)) + name + data + struct.pack(">L", zlib.crc32(name + data))
+        for name, data in ((b"IHDR", head), *chunks, (b"IEND", b""))
+    )
+
+
+def words(error, *expected):
+    text = str(error.value)
+    assert all(word in text for word in expected), text
+
+
+# ---------------------------------------------------------------- kinds of files
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_plain_jpeg_or_png_is_kept_as_it_is(format, mode):
+    data = picture_bytes(SIZE, format, mode=mode)
+    image = read_picture(data, "p")
+    assert image.data == data
+    assert (image.size, image.exif_transposed, image.notices) == (SIZE, False, ())
+
+
+@pytest.mark.parametrize("format", ["WEBP", "BMP", "TIFF"])
+def test_other_formats_become_png(format):
+    options = {"lossless": True} if format == "WEBP" else {}
+    image = read_picture(encoded(picture(SIZE), format, **options), "p")
+    assert (pixels(image) == np.asarray(picture(SIZE))).all()
+
+
+def test_a_jpeg_of_several_pictures_gives_the_first():
+    data = encoded(picture(SIZE), "MPO", save_all=True, append_images=[picture((6, 4))])
+    assert np.allclose(pixels(read_picture(data, "p")), np.asarray(picture(SIZE)), atol=12)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "L", "LA", "RGBA", "CMYK"])
+def test_other_modes_become_rgb(mode):
+    original = picture(SIZE, mode)
+    image = read_picture(encoded(original, "TIFF" if mode == "CMYK" else "PNG"), "p")
+    assert (pixels(image) == np.asarray(original.convert("RGB"))).all()
+
+
+def test_a_cmyk_jpeg_becomes_rgb():
+    image = read_picture(picture_bytes(SIZE, mode="CMYK"), "p")
+    assert np.allclose(pixels(image), np.asarray(picture(SIZE)), atol=12)
+
+
+def test_a_profile_of_other_colours_is_not_kept():
+    data = encoded(picture(SIZE, "CMYK"), "JPEG", icc_profile=b"how to print")
+    with Image.open(io.BytesIO(read_picture(data, "p").data)) as kept:
+        assert "icc_profile" not in kept.info
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_not_cut(format):
+    grey = Image.fromarray(np.array([[0, 256, 257, 32768, 65535]], np.uint16))
+    assert pixels(read_picture(encoded(grey, format), "p"))[0, :, 0].tolist() == [0, 0, 1, 127, 255]
+
+
+def test_16_bit_colours_are_scaled():
+    row = b"\0" + struct.pack(">6H", 0, 32768, 65535, 65535, 0, 256)
+    data = png(2, 1, (b"IDAT", zlib.compress(row)))
+    head = struct.pack(">LLBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    data = data[:16] + head + struct.pack(">L", zlib.crc32(b"IHDR" + head)) + data[33:]
+    assert pixels(read_picture(data, "p")).tolist() == [[[0, 128, 255], [255, 0, 1]]]
+
+
+def test_clear_parts_lie_on_white():
+    rgba = Image.new("RGBA", (3, 1), (0, 0, 0, 0))
+    rgba.putpixel((1, 0), (0, 0, 255, 255))
+    rgba.putpixel((2, 0), (0, 0, 0, 51))
+    expected = [[[255, 255, 255], [0, 0, 255], [204, 204, 204]]]
+    assert pixels(read_picture(encoded(rgba), "p")).tolist() == expected
+    assert pixels(read_picture(encoded(rgba, "TIFF"), "p")).tolist() == expected
+    grey = Image.fromarray(np.array([[[0, 0], [80, 255]]], np.uint8), "LA")
+    assert pixels(read_picture(encoded(grey), "p"))[0, :, 0].tolist() == [255, 80]
+
+
+@pytest.mark.parametrize(
+    ("mode", "clear", "other"), [("P", 0, 1), ("L", 7, 0), ("RGB", (7, 7, 7), (0, 0, 0))]
+)
+@pytest.mark.parametrize("orientation", [None, 2])
+def test_a_clear_colour_becomes_white(mode, clear, other, orientation):
+    image = Image.new(mode, (2, 2), other)
+    if mode == "P":
+        image.putpalette([7, 7, 7, 0, 0, 0])
+    image.putpixel((0, 0), clear)
+    exif = Image.Exif()
+    if orientation:
+        exif[EXIF_ORIENTATION] = orientation
+    kept = read_picture(encoded(image, transparency=clear, exif=exif), "p")
+    first = [0, 255] if orientation else [255, 0]
+    assert pixels(kept)[0, :, 0].tolist() == first
+
+
+# ---------------------------------------------------------------- files that are no picture
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"<html>", b"GIF89a" + bytes(20), b"%!PS-Adobe-3.0 EPSF-3.0\n", b"\xff\xd8\xff"],
+    ids=["empty", "web page", "gif", "eps", "three bytes"],
+)
+def test_no_picture(data):
+    with pytest.raises(gh.PictureError) as error:
+        read_picture(data, "ref.jpeg")
+    words(error, "ref.jpeg", "this is no picture", "Give a JPEG or a PNG")
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "BMP", "WEBP"])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_truncated_picture_is_found_at_once(format, share):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    data = encoded(Image.fromarray(noise), format)
+    with pytest.raises(gh.PictureError) as error:
+        read_picture(data[: int(len(data) * share)], "ref.jpeg")
+    words(error, "ref.jpeg", "damaged or incomplete", "Download it again")
+
+
+def test_pixels_that_are_no_zlib_stream():
+    with pytest.raises(gh.PictureError) as error:
+        read_picture(png(3, 3, (b"IDAT", b"not packed at all")), "ref.png")
+    words(error, "ref.png", "damaged", "Download it again", "save it as PNG")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow, of tags that it skips
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_a_picture_with_any_byte_changed_is_read_or_explained(format):
+    data = picture_bytes((20, 10), format)
+    chance = random.Random(2)
+    explained = []
+    for _ in range(300):
+        changed = bytearray(data)
+        changed[chance.randrange(len(data))] = chance.randrange(256)
+        try:
+            read_picture(bytes(changed), "ref.jpeg")
+        except gh.GazeheatError as error:
+            explained.append(str(error))
+    assert explained
+    assert all("ref.jpeg" in text for text in explained)
+
+
+@pytest.mark.parametrize("side", [10_001, 20_000, 2**31 - 1])
+def test_a_header_that_claims_too_many_pixels(side):
+    with pytest.raises(gh.LimitError) as error:
+        read_picture(png(side, side, (b"IDAT", b"")), "ref.png")
+    words(error, "ref.png", "more than 100 megapixels", "smaller version", "same aspect ratio")
+
+
+def test_pixels_up_to_the_limit():
+    data = picture_bytes(SIZE)
+    assert read_picture(data, "p", limits=Limits(picture_pixels=2400)).size == SIZE
+    with pytest.raises(gh.LimitError, match=r"p: 60 × 40 px, that is more than"):
+        read_picture(data, "p", limits=Limits(picture_pixels=2399))
+
+
+def test_the_largest_picture_is_opened_without_a_warning():
+    assert Limits().picture_pixels <= Image.MAX_IMAGE_PIXELS
+
+
+def test_a_picture_of_floating_point_numbers():
+    data = encoded(Image.fromarray(np.zeros((2, 2), np.float32)), "TIFF")
+    with pytest.raises(gh.PictureError, match=r"ref\.tif: .*floating point.*Save it as PNG"):
+        read_picture(data, "ref.tif")
+
+
+# ---------------------------------------------------------------- rotation tags
+
+# Where the top left pixel of the stored picture lies when it is shown.
+SHOWN = {
+    1: "top left", 2: "top right", 3: "bottom right", 4: "bottom left",
+    5: "top left", 6: "top right", 7: "bottom right", 8: "bottom left",
+}  # fmt: skip
+CORNERS = {"top left": (0, 0), "top right": (0, -1), "bottom left": (-1, 0)}
+CORNERS["bottom right"] = (-1, -1)
+
+
+def marked(orientation, format="PNG"):
+    """A black picture, white in the top left of what is stored, with a rotation tag."""
+    image = Image.new("RGB", SIZE)
+    image.paste((255, 255, 255), (0, 0, 16, 16))
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    return encoded(image, format, exif=exif)
+
+
+def white_corner(image):
+    (corner,) = (name for name, place in CORNERS.items() if pixels(image)[place][0] > 200)
+    return corner
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_without_gaze_in_pixels_a_picture_is_used_as_viewers_show_it(orientation, format):
+    image = read_picture(marked(orientation, format), "photo")
+    assert image.size == (TURNED if orientation >= 5 else SIZE)
+    assert white_corner(image) == SHOWN[orientation]
+    assert image.exif_transposed
+    (notice,) = image.notices
+    assert f"photo carries a rotation tag (EXIF {orientation})" in notice
+    assert "as picture viewers show it: {} × {} px.".format(*image.size) in notice
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize(
+    ("stored", "turned", "use_turned"),
+    [(9, 1, False), (1, 9, True), (5, 5, False), (0, 0, False)],
+    ids=["more on the stored", "more on the turned", "as many on both", "on none"],
+)
+def test_gaze_in_pixels_tells_which_one_it_belongs_to(orientation, stored, turned, use_turned):
+    counts = {SIZE: stored, TURNED: turned}
+    image = read_picture(marked(orientation), "photo", counts.__getitem__)
+    if orientation < 5:  # both have the same size, so the gaze cannot tell
+        use_turned = False
+    assert image.exif_transposed is use_turned
+    assert image.size == (TURNED if use_turned else SIZE)
+    assert white_corner(image) == (SHOWN[orientation] if use_turned else "top left")
+    used = "turned, as picture viewers show it" if use_turned else "as stored, without turning it"
+    assert used in image.notices[0]
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9, 65535])
+def test_a_tag_that_turns_nothing_is_not_mentioned(orientation):
+    data = picture_bytes(SIZE, orientation=orientation)
+    image = read_picture(data, "photo")
+    assert (image.data, image.exif_transposed, image.notices) == (data, False, ())
+
+
+def test_a_turned_tiff_is_used_as_viewers_show_it():
+    image = read_picture(marked(6, "TIFF"), "photo", {SIZE: 9, TURNED: 1}.__getitem__)
+    assert (image.size, white_corner(image)) == (TURNED, SHOWN[6])
+
+
+def test_what_is_kept_of_a_turned_picture_carries_no_tag():
+    image = read_picture(marked(6), "photo")
+    with Image.open(io.BytesIO(image.data)) as kept:
+        assert EXIF_ORIENTATION not in kept.getexif()
+
+
+# ---------------------------------------------------------------- in an export
+
+WIDE = [Row(55.0, 5.0), Row(50.0, 30.0), Row(5.0, 35.0)]  # 60 × 40 only
+TALL = [Row(5.0, 55.0), Row(30.0, 50.0), Row(35.0, 5.0)]  # 40 × 60 only
+BOTH = [Row(5.0, 5.0), Row(39.0, 39.0)]
+
+
+def export_of(rows=WIDE, **options):
+    (export,) = gh.read_exports(
+        gh.Upload("study.zip", io.BytesIO(export_zip(rows=rows, **options)))
+    )
+    return export
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "size", "use_turned"),
+    [
+        (WIDE, "reference-image-mapper", SIZE, False),
+        (TALL, "reference-image-mapper", TURNED, True),
+        (BOTH, "reference-image-mapper", SIZE, False),
+        (WIDE, MM, TURNED, True),
+    ],
+    ids=["fits stored", "fits turned", "fits both", "surface"],
+)
+def test_a_phone_photo_is_used_where_the_gaze_lies(rows, kind, size, use_turned):
+    data = picture_bytes(SIZE, orientation=6)
+    export = export_of(rows, kind=kind, size=SIZE, picture_data=data)
+    assert export.size() == size
+    assert export.image.exif_transposed is use_turned
+    assert "reference_image.jpeg" in export.notices[-1]
+    assert ("turned, as" in export.notices[-1]) is use_turned
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"nothing", "this is no picture"),
+        (picture_bytes((300, 200))[:2000], "damaged or incomplete"),
+        (png(20_000, 20_000, (b"IDAT", b"")), "more than 100 megapixels"),
+    ],
+    ids=["no picture", "truncated", "too many pixels"],
+)
+def test_a_broken_picture_leaves_the_gaze(data, problem):
+    export = export_of(picture_data=data)
+    assert (export.image, export.rows) == (None, 3)
+    assert "reference_image.jpeg in study.zip" in export.image_problem
+    assert problem in export.image_problem
+    with pytest.raises(gh.PictureMissingError) as error:
+        export.size()
+    words(error, problem, "Give the picture that the gaze was mapped to")
+    repaired = gh.with_picture(export, picture_bytes(SIZE), "good.jpg")
+    assert (repaired.size(), repaired.image_problem) == (SIZE, "")
+
+
+def test_a_picture_file_that_is_too_large():
+    limits = Limits(picture_bytes=100)
+    with opened(gh.Upload("study.zip", io.BytesIO(export_zip())), limits) as files:
+        export = read_export(find(files, limits)[0][0], limits=limits)
+    assert "reference_image.jpeg in study.zip: larger than" in export.image_problem
+
+
+# ---------------------------------------------------------------- a picture given by hand
+
+
+@pytest.mark.parametrize("size", [(30, 20), (120, 80), (60, 40), (121, 81)])
+def test_the_same_shape_is_brought_to_the_size_of_the_gaze(size):
+    export = gh.with_picture(export_of(size=SIZE), picture_bytes(size), "small.jpg")
+    assert export.size() == SIZE
+    assert pixels(export.image).shape == (40, 60, 3)
+    if size == SIZE:
+        assert export.notices == ()
+    else:
+        assert export.notices[-1] == (
+            f"small.jpg is {size[0]} × {size[1]} px. It was brought to the size of the export's "
+            "own reference image, 60 × 40 px."
+        )
+
+
+@pytest.mark.parametrize("kind", ["reference-image-mapper", MM])
+def test_another_shape_is_refused(kind):
+    with pytest.raises(gh.PictureError) as error:
+        gh.with_picture(export_of(kind=kind, size=SIZE), picture_bytes((50, 40)), "crop.jpg")
+    words(error, "crop.jpg is 50 × 40 px", "is 60 × 40 px", "same aspect ratio, not cropped")
+
+
+def test_a_surface_keeps_the_given_pictures_own_size():
+    export = gh.with_picture(export_of(kind=MM, size=SIZE), picture_bytes((150, 100)), "fine.jpg")
+    assert (export.size(), export.notices) == ((150, 100), ())
+
+
+def test_without_an_own_picture_most_of_the_gaze_must_lie_on_it():
+    export = export_of([*WIDE, Row(math.nan, math.nan, False)], size=None)
+    assert gh.with_picture(export, picture_bytes(SIZE), "ref.jpg").size() == SIZE
+    with pytest.raises(gh.PictureError) as error:
+        gh.with_picture(export, picture_bytes((30, 20)), "small.jpg")
+    words(error, "small.jpg is 30 × 20 px", "gaze reaches 50 × 30 px", "0 of 3 samples")
+    words(error, "Give the reference image in the size that was uploaded")
+
+
+def test_gaze_in_absurd_numbers_is_told_without_a_crash():
+    far = [Row(1e308, -1e308), Row(-1e308, 1e308)] * 3
+    with pytest.raises(gh.PictureError, match="0 of 6 samples"):
+        gh.with_picture(export_of(far, size=None), picture_bytes(SIZE), "p.jpg")
+
+
+def test_an_export_without_gaze_on_the_picture_takes_any():
+    export = export_of([Row(math.nan, math.nan, False)], size=None)
+    assert gh.with_picture(export, picture_bytes((7, 9)), "p.jpg").size() == (7, 9)
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_a_given_phone_photo_is_used_in_the_shape_of_the_export(orientation):
+    low = [Row(2.0, 35.0), Row(3.0, 36.0)]  # would all lie on 20 × 30 upright, too
+    own = export_of(low, size=SIZE)
+    stored = gh.with_picture(own, picture_bytes((30, 20), orientation=orientation), "p.jpg")
+    turned = gh.with_picture(own, picture_bytes((20, 30), orientation=orientation), "p.jpg")
+    assert (stored.size(), stored.image.exif_transposed) == (SIZE, False)
+    assert (turned.size(), turned.image.exif_transposed) == (SIZE, True)
+    assert len(stored.image.notices) == len(turned.image.notices) == 2
+
+
+def test_a_given_file_that_is_no_picture():
+    with pytest.raises(gh.PictureError, match=r"notes\.txt: this is no picture"):
+        gh.with_picture(export_of(), b"hello", "notes.txt")
+
+
+# ---------------------------------------------------------------- a plain ground
+
+
+@pytest.mark.parametrize(
+    ("ratio", "size"),
+    [
+        ((16, 9), (1500, 844)),
+        ((9, 16), (844, 1500)),
+        ((1, 1), (1500, 1500)),
+        ((0.5, 50), (15, 1500)),
+        ((1e308, 1e307), (1500, 150)),
+        ((1e-308, 1e-307), (150, 1500)),
+    ],
+)
+def test_a_ratio_gives_a_plain_ground(ratio, size):
+    export = gh.with_ratio(export_of(kind=MM, size=None), ratio)
+    assert export.size() == size
+    assert len(np.unique(pixels(export.image))) == 1
+
+
+@pytest.mark.parametrize(
+    "ratio",
+    [(0, 1), (1, 0), (-16, -9), (16, -9), (101, 1), (1, 101), (math.nan, 1), (math.inf, 1)],
+)
+def test_a_ratio_that_makes_no_sense(ratio):
+    with pytest.raises(gh.PictureError) as error:
+        plain_picture(ratio)
+    words(error, "{:g} : {:g}".format(*ratio), "two positive numbers, such as 16 : 9")
+
+
+def test_a_ratio_is_not_enough_for_gaze_in_pixels():
+    with pytest.raises(gh.PictureError) as error:
+        gh.with_ratio(export_of(size=None), (16, 9))
+    words(error, "Shelf", "in pixels of the reference image", "in its full size")
+
+
+def test_a_surface_without_a_picture_says_what_to_give():
+    with pytest.raises(gh.PictureMissingError) as error:
+        export_of(kind=MM, size=None).size()
+    words(error, "Shelf", "holds no reference image", "width : height ratio")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ((1500, 958), (750, 479), True),
+        ((4000, 3000), (1024, 768), True),
+        ((100, 100), (100, 101), True),
+        ((100, 100), (100, 102), False),
+        ((4000, 3000), (1920, 1080), False),
+        ((60, 40), (40, 60), False),
+    ],
+)
+def test_shapes_are_compared_up_to_rounding(a, b, same):
+    assert same_aspect(a, b) is same_aspect(b, a) is same

@@ -1,0 +1,615 @@
+"""Pupil Cloud's downloads to recordings, sections and samples."""
+
+import csv
+import gzip
+import io
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gazeheat_core as gh
+from gazeheat_core.exports import Limits, find_exports, open_source, open_uploads, read_export
+from tests.builders import (
+    FIRST_NS,
+    FIXATIONS,
+    MM,
+    PEOPLE,
+    POSITION,
+    RIM,
+    ROWS,
+    SIZE,
+    STEP_NS,
+    Fixation,
+    Row,
+    export_files,
+    export_folder,
+    export_zip,
+    fixations_csv,
+    folder_name,
+    gaze_columns,
+    gaze_csv,
+    picture_bytes,
+    sections_csv,
+    write_zip,
+)
+
+NAN = math.nan
+
+
+def upload(files, name="study.zip"):
+    """A ZIP of `files`, or the given bytes of one."""
+    data = files if isinstance(files, bytes) else write_zip(io.BytesIO(), files).getvalue()
+    return gh.Upload(name, io.BytesIO(data))
+
+
+def read(files, **options):
+    (export,) = gh.read_exports(upload(files), **options)
+    return export
+
+
+def read_limited(files, **limits):
+    limits = Limits(**limits)
+    with open_source(upload(files), limits) as opened:
+        (found,), _ = find_exports(opened, limits)
+        return read_export(found, limits=limits)
+
+
+def changed(name, data, **options):
+    """The files of an export, one of them replaced, or left out with None."""
+    files = export_files(**options) | {name: data}
+    return {key: value for key, value in files.items() if value is not None}
+
+
+def refusal(files, kind):
+    with pytest.raises(kind) as error:
+        gh.read_exports(upload(files))
+    assert type(error.value) is kind
+    return str(error.value)
+
+
+def contains(text, *words):
+    assert all(word in text for word in words), text
+
+
+# ---------------------------------------------------------------- a good one
+
+
+@pytest.mark.parametrize("kind", [RIM, MM])
+def test_an_export_as_downloaded(kind):
+    export = read(export_zip(kind=kind))
+    assert (export.name, export.kind, export.rows) == ("Shelf", kind, 9)
+    assert (export.size(), export.image_problem, export.unassigned_rows) == (SIZE, "", 0)
+    ada, ben = export.recordings
+    assert [(r.id, r.name, r.wearer) for r in (ada, ben)] == [
+        ("rec-a", "P01", "Ada"),
+        ("rec-b", "P02", "Ben"),
+    ]
+    assert (ada.rows, ben.rows, ada.duration_ns) == (5, 4, 4 * STEP_NS)
+    (section,) = ada.sections
+    assert (section.id, section.start_event, section.end_event) == (
+        "sec-a",
+        "recording.begin",
+        "recording.end",
+    )
+    width, height = SIZE if kind == MM else (1, 1)
+    assert section.gaze.timestamp_ns.tolist() == [FIRST_NS + n * STEP_NS for n in range(5)]
+    assert np.allclose(section.gaze.x * width, [10, 10.5, 0, 40.5, NAN], equal_nan=True)
+    assert np.allclose(section.gaze.y * height, [5, 5.5, 0, 5, NAN], equal_nan=True)
+    assert [s.unreadable for r in (ada, ben) for s in r.sections] == [0, 2]
+    assert section.fixations.fixation_id.tolist() == [1, 2]
+    assert section.fixations.duration_ms.tolist() == [200, 100]
+    assert (section.fixations.end_ns - section.fixations.start_ns).tolist() == [2e8, 1e8]
+    assert np.allclose(section.fixations.x * width, [10, 41])
+
+
+def test_samples_cost_24_bytes_each():
+    gaze = read(export_zip()).recordings[0].sections[0].gaze
+    assert [a.dtype for a in (gaze.timestamp_ns, gaze.x, gaze.y)] == [np.int64, float, float]
+    assert sum(a.nbytes for a in (gaze.timestamp_ns, gaze.x, gaze.y)) == 24 * len(gaze)
+    assert all(a.base is None for a in (gaze.timestamp_ns, gaze.x, gaze.y))
+
+
+def test_progress_counts_rows_and_ends_at_the_end():
+    calls = []
+    read(export_zip(), on_rows=lambda rows, share: calls.append((rows, share)))
+    assert calls[-1][0] == 9
+    assert 0.5 < calls[-1][1] <= 1
+
+
+# ---------------------------------------------------------------- where exports lie
+
+NAMES = {
+    "at the root": ("", "study"),
+    "in its folder": (folder_name(), "Shelf"),
+    "second download": (folder_name() + " (1)", "Shelf"),
+    "deeper": ("Downloads/today/" + folder_name("Läden: A, B"), "Läden: A, B"),
+    "marker mapper": (folder_name("Wall_2", kind=MM), "Wall_2"),
+    "other name": ("my export", "my export"),
+    "several words in capitals": ("A_B_MANUAL-MAPPER_C_csv", "C"),
+}
+
+
+@pytest.mark.parametrize(("folder", "name"), NAMES.values(), ids=NAMES.keys())
+def test_the_folder_names_the_enrichment(folder, name):
+    prefix = folder and folder + "/"
+    export = read({prefix + file: data for file, data in export_files().items()})
+    assert (export.name, export.rows) == (name, 9)
+
+
+def test_the_zip_names_the_enrichment_where_no_folder_does():
+    given = upload(export_files(), folder_name("Wall", kind=MM) + " (2).ZIP")
+    assert gh.read_exports(given)[0].name == "Wall"
+
+
+def test_several_exports_in_one_zip():
+    files = {
+        f"{folder_name(name, kind)}/{file}": data
+        for name, kind in [("A", RIM), ("B", MM)]
+        for file, data in export_files(kind=kind).items()
+    }
+    files["__MACOSX/x/._gaze.csv"] = b"\0\5\x16\7"
+    a, b = gh.read_exports(upload(files))
+    assert [(e.name, e.kind, e.rows) for e in (a, b)] == [("B", MM, 9), ("A", RIM, 9)]
+    assert a.title == "B · Marker Mapper"
+
+
+@pytest.mark.parametrize("suffix", ["", " (1)"])
+def test_loose_files_with_one_picture_of_any_name(suffix):
+    files = export_files()
+    files["holiday.png"] = files.pop("reference_image.jpeg")
+    loose = [
+        gh.Upload(name.replace(".", f"{suffix}."), io.BytesIO(data)) for name, data in files.items()
+    ]
+    with open_uploads(loose) as (source,):
+        (found,), problems = find_exports(source)
+        export = read_export(found)
+    assert (problems, export.rows, export.size()) == ([], 9, SIZE)
+    assert [r.name for r in export.recordings] == ["P01", "P02"]
+
+
+def test_of_several_pictures_only_the_named_one_counts():
+    files = export_files(size=None) | {
+        "a.png": picture_bytes((7, 7)),
+        "b.png": picture_bytes((9, 9)),
+    }
+    assert read(files).image is None
+    with open_uploads([gh.Upload(n, io.BytesIO(d)) for n, d in files.items()]) as (source,):
+        assert read_export(find_exports(source)[0][0]).image is None
+    assert read(files | {"Reference_Image.PNG": picture_bytes(SIZE)}).size() == SIZE
+
+
+def test_the_same_export_twice_among_loose_files():
+    loose = [upload(d, n) for n, d in export_files().items()] + [upload(b"x", "gaze (1).csv")]
+    with open_uploads(loose) as (source,):
+        found, (problem,) = find_exports(source)
+    assert found == []
+    contains(str(problem), "Several files named gaze.csv", "Give one export's files at a time")
+
+
+# ---------------------------------------------------------------- downloads that cannot be used
+
+HOW = "add a Reference Image Mapper or a Marker Mapper enrichment"
+FACE = "section id,recording id,timestamp [ns],gaze detected on face\n"
+PLAYER = "world_timestamp,world_index,gaze_timestamp,x_norm,y_norm,x_scaled,y_scaled,on_surf\n"
+NEON_PLAYER = gaze_columns(MM).split(",", 2)[2].rsplit(",", 2)[0] + "\n"
+RAW = "section id,recording id,timestamp [ns],gaze x [px],gaze y [px],worn\n"
+
+UNMAPPED = {
+    "raw recording": ({"gaze.csv": RAW, "fixations.csv": "x\n"}, "raw recording's scene camera"),
+    "raw without gaze": ({"world_timestamps.csv": "x\n"}, "a raw recording"),
+    "face mapper": ({"gaze.csv": FACE}, "a Face Mapper export"),
+    "face mapper, by a file": ({"gaze.csv": "a,b\n", "face_positions.csv": ""}, "Face Mapper"),
+    "face mapper, renamed": ({"gaze_on_face.csv": FACE}, "a Face Mapper export"),
+    "pupil player": ({"gaze_positions_on_surface_A 1.csv": PLAYER}, "Pupil Player"),
+    "neon player": ({"gaze_positions_on_surface_A (1).csv": NEON_PLAYER}, "Neon Player"),
+    "tobii": ({"Study.tsv": "Recording name\tMapped gaze X [a]\n"}, "another tracker"),
+}
+
+
+@pytest.mark.parametrize(("files", "what"), UNMAPPED.values(), ids=UNMAPPED.keys())
+def test_unmapped_gaze_is_told_which_enrichment_it_needs(files, what):
+    text = refusal({f"rec/{name}": data for name, data in files.items()}, gh.UnmappedError)
+    contains(text, "study.zip", what, HOW)
+
+
+def test_an_unmapped_folder_beside_a_good_one_is_passed_over():
+    files = {f"good/{name}": data for name, data in export_files().items()}
+    assert read(files | {"raw/gaze.csv": RAW}).name == "good"
+
+
+def test_a_broken_folder_beside_a_good_one_is_an_error():
+    files = {f"good/{name}": data for name, data in export_files().items()}
+    text = refusal(files | {"bad/gaze.csv": b""}, gh.SourceError)
+    contains(text, "bad/gaze.csv in study.zip", "empty", "Download the export again")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"fixations.csv": "section id\n"}, ["no gaze.csv", "Manual Mapper", HOW]),
+        ({"a/inner.zip": export_zip()}, ["holds another ZIP (inner.zip)", "Give that one"]),
+        ({"b.txt": "1", "a.csv": "1"}, ["no gaze.csv found, only a.csv, b.txt", "Give the"]),
+        ({"aoi_gaze.csv": gaze_csv(ROWS)}, ["no gaze.csv found, only aoi_gaze.csv"]),
+        ({f"{n}.txt": "" for n in range(10, 30)}, ["only 10.txt", "17.txt and 12 more"]),
+    ],
+    ids=["manual mapper", "zip in a zip", "other files", "similar name", "many files"],
+)
+def test_no_gaze(files, words):
+    contains(refusal(files, gh.ExportError), "study.zip", *words)
+
+
+@pytest.mark.parametrize("kind", [RIM, MM])
+@pytest.mark.parametrize("which", range(1, 6))
+def test_a_missing_column_is_named_with_those_found(kind, which):
+    columns = gaze_columns(kind).split(",")
+    name = columns.pop(which)
+    text = refusal({"gaze.csv": ",".join(columns) + "\n"}, gh.ColumnsError)
+    contains(text, "gaze.csv in study.zip", name, f"found '{columns[0]}', '{columns[1]}'")
+    contains(text, HOW if name.startswith("gaze detected") else "its header unchanged")
+
+
+def test_section_fixation_and_blink_ids_may_be_absent():
+    keep = [1, 2, 3, 4, 5]
+    table = csv.reader(io.StringIO(gaze_csv(ROWS)))
+    text = "\n".join(",".join(row[i] for i in keep) for row in table)
+    export = read(changed("gaze.csv", text))
+    assert export.rows == 9
+    assert [s.id for r in export.recordings for s in r.sections] == ["", ""]
+
+
+def test_a_header_of_a_million_columns():
+    text = refusal({"gaze.csv": ",".join(f"c{n}" for n in range(1_000_000))}, gh.ColumnsError)
+    contains(text, "gaze.csv in study.zip", "'c0'", "'c11'", HOW)
+    assert len(text) < 600
+
+
+# ---------------------------------------------------------------- tables that hold no gaze
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "words"),
+    [
+        (b"", gh.SourceError, ["the file is empty", "Download the export again"]),
+        (gaze_columns(), gh.ExportError, ["a header but no gaze", "enrichment has finished"]),
+        (gaze_columns() + "\r\n\r\n", gh.ExportError, ["a header but no gaze"]),
+        (gaze_csv([Row("x", "y")] * 3), gh.ExportError, ["none of its 3 rows", "as downloaded"]),
+        (gaze_columns() + "\n" + ",,,,,,\n" * 4, gh.ExportError, ["none of its 4 rows"]),
+    ],
+    ids=["0 bytes", "header", "header and blank lines", "no positions", "commas"],
+)
+def test_a_table_without_gaze(data, kind, words):
+    contains(refusal(changed("gaze.csv", data), kind), "gaze.csv in study.zip", *words)
+
+
+def encoded(kind, dialect):
+    rows = list(csv.reader(io.StringIO(gaze_csv(ROWS, kind))))
+    quotes = csv.QUOTE_ALL if dialect == "quotes" else csv.QUOTE_MINIMAL
+    sep, end = (";", "\r\n") if dialect == "semicolons" else (",", "\n")
+    if dialect == "semicolons":
+        rows[1:] = [[*row[:4], *(c.replace(".", ",") for c in row[4:])] for row in rows[1:]]
+    if dialect == "pandas":
+        rows = [["" if n == 0 else str(n - 1), *row] for n, row in enumerate(rows)]
+    if dialect == "excel":
+        rows = [[cell.upper() if cell in ("true", "false") else cell for cell in r] for r in rows]
+    out = io.StringIO()
+    csv.writer(out, delimiter=sep, lineterminator=end, quoting=quotes).writerows(rows)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", [RIM, MM])
+@pytest.mark.parametrize("dialect", ["quotes", "semicolons", "pandas", "excel"])
+@pytest.mark.parametrize("pack", [str.encode, lambda t: gzip.compress(t.encode("utf-16"))])
+def test_a_table_saved_again_is_read_the_same(kind, dialect, pack):
+    export = read(changed("gaze.csv", pack(encoded(kind, dialect)), rows=ROWS, kind=kind))
+    expected = read(changed("gaze.csv", gaze_csv(ROWS, kind), kind=kind))
+    for a, b in zip(export.recordings, expected.recordings, strict=True):
+        assert a.rows == b.rows
+        for got, wanted in zip(a.sections, b.sections, strict=True):
+            assert got.gaze.timestamp_ns.tolist() == wanted.gaze.timestamp_ns.tolist()
+            assert np.array_equal(got.gaze.x, wanted.gaze.x, equal_nan=True)
+            assert np.array_equal(got.gaze.y, wanted.gaze.y, equal_nan=True)
+
+
+# ---------------------------------------------------------------- rows
+
+
+@pytest.mark.parametrize(
+    ("row", "fate"),
+    [
+        (Row(1.0, 2.0, "TRUE"), (1, 2)),
+        (Row(1.0, 2.0, "False"), "undetected"),
+        (Row("", "", "Not mapped"), "undetected"),
+        (Row(NAN, NAN, ""), "undetected"),
+        (Row("inf", 2.0, False), "undetected"),
+        (Row(-5.0, 1e300), (-5, 1e300)),
+        (Row(NAN, 2.0), "unreadable"),
+        (Row(1.0, "NaN"), "unreadable"),
+        (Row("inf", 2.0), "unreadable"),
+        (Row(1.0, "-Infinity"), "unreadable"),
+        (Row("1e999", 2.0), "unreadable"),
+        (Row('"1,5"', 2.0), "unreadable"),
+        (Row(1.0, 2.0, "perhaps"), "unreadable"),
+        (Row(1.0, 2.0, timestamp_ns=""), "unreadable"),
+        (Row(1.0, 2.0, timestamp_ns=10**19), "unreadable"),
+        (Row(1.0, 2.0, timestamp_ns="yesterday"), "unreadable"),
+        (Row(1.0, 2.0, timestamp_ns="1.67041E+18"), (1, 2)),
+        (Row(1.0, 2.0, recording=""), "unassigned"),
+        (Row(1.0, 2.0, recording="NA"), "unassigned"),
+        (Row(1.0, 2.0, section=""), (1, 2)),
+    ],
+    ids=lambda value: repr(tuple(value)) if isinstance(value, Row) else "",
+)
+def test_the_fate_of_a_row(row, fate):
+    good = Row(3.0, 4.0)
+    export = read(export_zip(rows=[good, row, good], people=None))
+    sections = [s for r in export.recordings for s in r.sections]
+    samples = [(x, y) for s in sections for x, y in zip(s.gaze.x, s.gaze.y, strict=True)]
+    assert export.rows == 3
+    assert sum(s.unreadable for s in sections) == (fate == "unreadable")
+    assert export.unassigned_rows == (fate == "unassigned")
+    assert samples.count((3, 4)) == 2
+    if fate == "undetected":
+        assert sum(math.isnan(x) and math.isnan(y) for x, y in samples) == 1
+    elif isinstance(fate, tuple):
+        assert samples.count(fate) == 1
+    else:
+        assert len(samples) == 2
+
+
+def test_times_are_exact_to_the_nanosecond():
+    times = [FIRST_NS, FIRST_NS + 1, 2**63 - 1, -(2**63)]
+    rows = [Row(1.0, 1.0, timestamp_ns=t) for t in times]
+    for more in ([], [Row(1.0, 1.0, timestamp_ns="1.67041E+18")]):
+        gaze = read(export_zip(rows=rows + more)).recordings[0].sections[0].gaze
+        assert gaze.timestamp_ns[:4].tolist() == times
+
+
+@pytest.mark.parametrize(("bad", "told"), [(10, False), (11, True)])
+def test_many_unreadable_rows_are_mentioned(bad, told):
+    export = read(export_zip(rows=[Row(1.0, 1.0)] * 50 + [Row("x", 1.0)] * bad))
+    assert export.recordings[0].sections[0].unreadable == bad
+    assert any("11 of 61 rows cannot be read" in notice for notice in export.notices) is told
+
+
+def test_times_rounded_by_a_spreadsheet_are_mentioned():
+    rounded = read(export_zip(rows=[Row(1.0, 1.0, timestamp_ns="1.67041E+18")] * 11))
+    contains(rounded.notices[0], "gaze.csv in study.zip", "rounded", "The heatmap is right")
+    assert not read(export_zip(rows=[Row(1.0, 1.0)] * 11)).notices
+
+
+# ---------------------------------------------------------------- recordings and sections
+
+
+def test_sections_of_one_recording_are_kept_apart():
+    rows = [
+        Row(float(n), 1.0, True, "rec-a", section)
+        for n, section in enumerate(["s1", "s2", "s1", "s3", "s2"])
+    ]
+    people = [
+        ("rec-a", "s1", "P01", "Ada", "start", "pause"),
+        ("rec-a", "s2", "P01", "Ada", "pause", "end"),
+    ]
+    (recording,) = read(export_zip(rows=rows, people=people)).recordings
+    assert [(s.id, s.gaze.x.tolist()) for s in recording.sections] == [
+        ("s1", [0, 2]),
+        ("s2", [1, 4]),
+        ("s3", [3]),
+    ]
+    assert [(s.start_event, s.end_event) for s in recording.sections] == [
+        ("start", "pause"),
+        ("pause", "end"),
+        ("", ""),
+    ]
+    assert recording.duration_ns == (2 + 3) * STEP_NS
+
+
+def test_two_recordings_may_use_the_same_section_id():
+    rows = [Row(1.0, 1.0, True, "a", "s"), Row(2.0, 1.0, True, "b", "s")]
+    a, b = read(export_zip(rows=rows, people=None)).recordings
+    assert (a.sections[0].gaze.x.tolist(), b.sections[0].gaze.x.tolist()) == ([1], [2])
+
+
+def test_recordings_come_in_the_order_of_the_list_then_of_the_gaze():
+    rows = [Row(1.0, 1.0, True, name, "s") for name in ("z", "a", "m", "z")]
+    people = [("m", "s", "M", "w"), ("none", "s", "Without gaze", "w"), ("a", "s", "A", "w")]
+    export = read(export_zip(rows=rows, people=people))
+    assert [(r.id, r.name, r.rows) for r in export.recordings] == [
+        ("m", "M", 1),
+        ("none", "Without gaze", 0),
+        ("a", "A", 1),
+        ("z", "", 2),
+    ]
+    assert export.recordings[1].sections == ()
+
+
+@pytest.mark.parametrize("ids", [["007", "7"], ["1", "2"], ["1e3", "1000"], ["true", "True"]])
+def test_ids_that_look_like_numbers_stay_text(ids):
+    rows = [Row(1.0, 1.0, True, name, "1") for name in ids]
+    people = [(name, "1", f"P {name}", "Ada") for name in ids]
+    export = read(export_zip(rows=rows, people=people, fixations=None))
+    assert [(r.id, r.name, r.rows) for r in export.recordings] == [
+        (name, f"P {name}", 1) for name in ids
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["2025-08-09_06:55:05", 'Müller, "Jo"', "=1+1", "<b>x</b>", "名前", "a;b\tc", "  P  "]
+)
+def test_names_hold_anything(name):
+    quoted = '"' + name.replace('"', '""') + '"'
+    export = read(export_zip(people=[("rec-a", "sec-a", quoted, "Ada")]))
+    assert export.recordings[0].name == name.strip()
+
+
+def test_names_in_windows_1252():
+    data = sections_csv([("rec-a", "sec-a", "Größe", "Jürgen")]).encode("cp1252")
+    export = read(changed("sections.csv", data))
+    assert (export.recordings[0].name, export.recordings[0].wearer) == ("Größe", "Jürgen")
+    assert export.notices == ()
+
+
+def test_without_a_list_recordings_go_by_their_ids():
+    export = read(export_zip(people=None))
+    assert [(r.id, r.name, r.wearer) for r in export.recordings] == [
+        ("rec-a", "", ""),
+        ("rec-b", "", ""),
+    ]
+    assert export.notices == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "finding"),
+    [
+        (b"", "the file is empty"),
+        ("name,wearer\nP01,Ada\n", "no column 'recording id'"),
+        (bytes(99), "this is no text"),
+        ('recording id\n"' + "x" * 200_000, "a cell is far too long"),
+    ],
+    ids=["0 bytes", "other columns", "no text", "endless cell"],
+)
+def test_a_bad_list_is_mentioned_and_does_no_harm(data, finding):
+    export = read(changed("sections.csv", data))
+    assert [(r.id, r.name, r.rows) for r in export.recordings] == [
+        ("rec-a", "", 5),
+        ("rec-b", "", 4),
+    ]
+    contains(export.notices[0], "sections.csv in study.zip", finding, "shown by their ids")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["recording id\nrec-a\nrec-b\n", "recording id,recording name\n", "recording id\n\n,,,\n"],
+    ids=["ids only", "header only", "empty rows"],
+)
+def test_a_list_of_few_columns_or_rows_is_no_problem(text):
+    export = read(changed("sections.csv", text))
+    assert [(r.id, r.name) for r in export.recordings] == [("rec-a", ""), ("rec-b", "")]
+    assert export.notices == ()
+
+
+recording_ids = st.sampled_from(["", "a", "b", "c"])
+any_rows = st.lists(
+    st.builds(
+        Row,
+        st.one_of(st.floats(-9, 99), st.sampled_from(["", "x", "inf"])),
+        st.floats(-9, 99),
+        st.sampled_from([True, False, "?", ""]),
+        recording_ids,
+        recording_ids,
+        st.none(),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=50)
+@given(any_rows)
+def test_every_row_is_a_sample_or_counted(rows):
+    rows = [*rows, Row(1.0, 1.0, True, "a", "s")]
+    export = read(export_zip(rows=rows, people=None, size=None, fixations=None))
+    assert export.rows == len(rows)
+    assert export.unassigned_rows == sum(row.recording == "" for row in rows)
+    for recording in export.recordings:
+        for section in recording.sections:
+            own = [r for r in rows if (r.recording, r.section) == (recording.id, section.id)]
+            used = [r for r in own if r.detected is True and isinstance(r.x, float)]
+            assert section.gaze.x[np.isfinite(section.gaze.x)].tolist() == [r.x for r in used]
+            assert section.gaze.y[np.isfinite(section.gaze.y)].tolist() == [r.y for r in used]
+            assert len(section.gaze) + section.unreadable == len(own)
+
+
+# ---------------------------------------------------------------- fixations
+
+
+def fixations_of(export):
+    return [s.fixations for r in export.recordings for s in r.sections]
+
+
+@pytest.mark.parametrize("kind", [RIM, MM])
+def test_fixations_that_were_not_detected_have_no_position(kind):
+    fixations = [Fixation(7, 1.0, 2.0), Fixation(8, 1.0, 2.0, detected="False")]
+    ada, ben = fixations_of(read(export_zip(kind=kind, fixations=fixations)))
+    assert ada.fixation_id.tolist() == [7, 8]
+    assert np.isnan([ada.x[1], ada.y[1]]).all()
+    assert np.isfinite([ada.x[0], ada.y[0]]).all()
+    assert len(ben) == 0
+
+
+def test_without_fixations_there_are_none():
+    export = read(export_zip(fixations=None))
+    assert (fixations_of(export), export.notices) == ([None, None], ())
+
+
+def test_areas_of_interest_are_not_mistaken_for_fixations():
+    files = changed("fixations.csv", None) | {"aoi_fixations.csv": fixations_csv(FIXATIONS)}
+    assert fixations_of(read(files)) == [None, None]
+
+
+def test_a_header_of_fixations_alone_means_that_there_are_none():
+    export = read(changed("fixations.csv", fixations_csv([])))
+    assert ([len(f) for f in fixations_of(export)], export.notices) == ([0, 0], ())
+
+
+@pytest.mark.parametrize(
+    ("data", "finding"),
+    [
+        (b"", "the file is empty"),
+        ("a,b\n1,2\n", "needs the columns 'recording id', 'fixation id'"),
+        (fixations_csv(FIXATIONS, MM), "'fixation detected in reference image'"),
+        (gzip.compress(fixations_csv(FIXATIONS).encode())[:60], "damaged or incomplete"),
+    ],
+    ids=["0 bytes", "other columns", "of a surface", "truncated gzip"],
+)
+def test_bad_fixations_are_mentioned_and_do_no_harm(data, finding):
+    export = read(changed("fixations.csv", data))
+    assert (fixations_of(export), export.rows) == ([None, None], 9)
+    contains(export.notices[0], "fixations.csv in study.zip", finding)
+    contains(export.notices[0], "The fixations are left out; the gaze is not affected.")
+
+
+# ---------------------------------------------------------------- limits
+
+
+def test_as_many_rows_as_the_limit():
+    assert read_limited(export_files(), rows=9).rows == 9
+    with pytest.raises(gh.LimitError) as error:
+        read_limited(export_files(), rows=8)
+    contains(str(error.value), "gaze.csv in study.zip: more than 8 rows", "several exports")
+
+
+def test_as_many_recordings_and_sections_as_the_limit():
+    rows = [Row(1.0, 1.0, True, f"rec-{n // 2}", f"sec-{n}") for n in range(6)]
+    files = export_files(rows, people=None)
+    assert len(read_limited(files, recordings=3, sections=6).recordings) == 3
+    with pytest.raises(gh.LimitError, match=r"gaze\.csv in study\.zip: more than 2 recordings"):
+        read_limited(files, recordings=2)
+    with pytest.raises(gh.LimitError, match=r"gaze\.csv in study\.zip: more than 5 sections"):
+        read_limited(files, sections=5)
+
+
+def test_a_recording_in_every_row_ends_at_the_limit():
+    rows = "".join(f"s{n},r{n},{n},true,1,1,,\n" for n in range(60_000))
+    text = refusal(changed("gaze.csv", gaze_columns() + "\n" + rows), gh.LimitError)
+    contains(text, "gaze.csv in study.zip", "more than 50,000 sections", "'recording id'")
+
+
+def test_a_line_longer_than_the_limit_but_with_an_end_harms_itself_only():
+    text = gaze_csv(ROWS[:3]) + "x" * 3000 + "\n" + gaze_csv(ROWS[3:]).split("\n", 1)[1]
+    export = read_limited(changed("gaze.csv", text), line_bytes=2000)
+    assert (export.rows, export.unassigned_rows) == (10, 1)
+
+
+# ---------------------------------------------------------------- a folder, read twice
+
+
+def test_a_folder_is_read_as_its_zip_and_left_alone(tmp_path):
+    folder = export_folder(tmp_path / folder_name())
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    first, second = (gh.read_exports(folder)[0] for _ in range(2))
+    assert first.rows == second.rows == read(export_zip()).rows
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert POSITION[first.kind] == "in reference image"
+    assert [r.name for r in first.recordings] == [name for _, _, name, _ in PEOPLE]

@@ -1,0 +1,490 @@
+"""CSV text as people have it: every row is read exactly, or counted as unreadable."""
+
+import gzip
+import io
+import math
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+import gazeheat_core as gh
+from gazeheat_core.exports import Limits, SourceFile, open_source
+from gazeheat_core.exports.sources import CountedStream
+from gazeheat_core.exports.tables import (
+    FLAG_UNKNOWN,
+    Layout,
+    Table,
+    _parse_by_line,
+    _parse_typed,
+    parse_block,
+    read_blocks,
+    read_header,
+    read_records,
+    split_lines,
+)
+
+COLUMNS = ("section id", "recording id", "timestamp [ns]", "detected", "x", "y")
+HEADER = ",".join(COLUMNS)
+LAYOUT = Layout(keys=(1, 0), integers=(2,), numbers=(4, 5), flag=3)
+T = 1_741_942_800_123_456_789  # as a float64 it would end in 768
+
+ROWS = [
+    ["s1", "r1", str(T), "true", "1.5", "2.25"],
+    ["s1", "r1", str(T + 5), "false", "", ""],
+    ["s2", "r2", str(T + 7), "true", "-0.125", "1e3"],
+]
+READ = [
+    (("r1", "s1"), T, 1, 1.5, 2.25),
+    (("r1", "s1"), T + 5, 0, None, None),
+    (("r2", "s2"), T + 7, 1, -0.125, 1000.0),
+]
+
+
+def file_of(data, name="gaze.csv"):
+    data = data.encode() if isinstance(data, str) else data
+    limits = Limits()
+    return SourceFile(
+        "study.zip",
+        PurePosixPath(name),
+        len(data),
+        lambda: CountedStream(io.BytesIO(data), name, limits),
+    )
+
+
+def text(rows=ROWS, columns=COLUMNS, sep=",", end="\n"):
+    return "".join(sep.join(row) + end for row in (columns, *rows))
+
+
+def read(data, block_bytes=64):
+    """Rows as tuples; None for a key that is missing, a time that is unreadable, and NaN."""
+    table = read_header(file_of(data))
+    recording, section, time, flag, x, y = table.positions(
+        "recording id", "section id", "timestamp [ns]", "detected", "x", "y"
+    )
+    layout = Layout(keys=(recording, section), integers=(time,), numbers=(x, y), flag=flag)
+    return [
+        row
+        for block in read_blocks(table, block_bytes)
+        for row in as_tuples(parse_block(block, table, layout))
+    ]
+
+
+def as_tuples(rows):
+    return [
+        (
+            rows.keys[rows.key[i]] if rows.key[i] >= 0 else None,
+            int(rows.integers[0, i]) if rows.readable[i] else None,
+            int(rows.flag[i]),
+            *(None if math.isnan(v) else float(v) for v in rows.numbers[:, i]),
+        )
+        for i in range(len(rows))
+    ]
+
+
+def table_of(delimiter=",", decimal="."):
+    return Table(file_of(""), COLUMNS, delimiter, decimal)
+
+
+def parse(block, table=None):
+    block = block.encode() if isinstance(block, str) else block
+    return parse_block(block, table or table_of(), LAYOUT)
+
+
+# ---------------------------------------------------------------- files as people have them
+
+
+def quoted(rows):
+    return [[f'"{cell}"' for cell in row] for row in rows]
+
+
+def decimal_commas(rows):
+    return [[*row[:4], *(cell.replace(".", ",") for cell in row[4:])] for row in rows]
+
+
+FILES = {
+    "plain": text().encode(),
+    "no newline at the end": text().rstrip("\n").encode(),
+    "CRLF": text(end="\r\n").encode(),
+    "CRCRLF": text(end="\r\r\n").encode(),
+    "blank lines": text(end="\n \n\n").encode(),
+    "UTF-8 with mark": text().encode("utf-8-sig"),
+    "UTF-16 with mark": text().encode("utf-16"),
+    "UTF-16 LE": text().encode("utf-16-le"),
+    "UTF-16 BE": text().encode("utf-16-be"),
+    "UTF-16 BE with mark": b"\xfe\xff" + text(end="\r\n").encode("utf-16-be"),
+    "gzip": gzip.compress(text().encode()),
+    "gzip in parts": b"".join(gzip.compress(line.encode()) for line in text().splitlines(True)),
+    "gzip of UTF-16": gzip.compress(text().encode("utf-16")),
+    "tabs": text(sep="\t").encode(),
+    "semicolons": text(sep=";").encode(),
+    "semicolons and decimal commas": text(decimal_commas(ROWS), sep=";").encode(),
+    "quotes everywhere": text(quoted(ROWS), [f'"{name}"' for name in COLUMNS]).encode(),
+    "index column": text([[str(n), *row] for n, row in enumerate(ROWS)], ["", *COLUMNS]).encode(),
+    "other order": text([row[::-1] for row in ROWS], COLUMNS[::-1]).encode(),
+    "blanks in the header": text(ROWS, [f" {name} " for name in COLUMNS]).encode(),
+    "blanks around cells": text([[f" {c} " for c in row] for row in ROWS]).encode(),
+    "longer rows": text([[*row, "more", "cells"] for row in ROWS]).encode(),
+    "quoted header only": text(ROWS, [f'"{name}"' for name in COLUMNS]).encode(),
+    "other columns with anything": text(
+        [[*row, cell] for row, cell in zip(ROWS, ['"a,b"', "\udcff", "x" * 99], strict=True)],
+        [*COLUMNS, "note"],
+    ).encode(errors="surrogateescape"),
+}
+
+
+@pytest.mark.parametrize("block_bytes", [64, 2**23])
+@pytest.mark.parametrize("data", FILES.values(), ids=FILES.keys())
+def test_every_dialect_gives_the_same_rows(data, block_bytes):
+    assert read(data, block_bytes) == READ
+
+
+@pytest.mark.parametrize("line", [b"", b"\n", b"\r\n \n"], ids=["nothing", "newline", "blank"])
+def test_a_header_alone_gives_no_rows(line):
+    assert read(HEADER.encode() + line) == []
+
+
+def test_semicolons_do_not_make_a_table_slow(monkeypatch):
+    monkeypatch.setattr("gazeheat_core.exports.tables._parse_by_line", None)
+    assert read(text(sep=";")) == READ
+    assert read(text(decimal_commas(ROWS), sep=";")) == READ
+
+
+@given(st.integers(1, 60), st.sampled_from(["\n", "\r\n", "\n\n"]), st.booleans())
+def test_stretches_of_a_file_hold_every_line_once(part_bytes, end, last):
+    data = text(end=end).removesuffix("" if last else end).encode()
+    with TemporaryDirectory() as folder:
+        Path(folder, "gaze.csv").write_bytes(data)
+        with open_source(folder) as (file,):
+            table = read_header(file)
+            spans = split_lines(table, part_bytes)
+            blocks = [b for span in spans for b in read_blocks(table, 64, span=span)]
+    rows = [row for block in blocks for row in as_tuples(parse(block))]
+    assert rows == READ
+    assert spans[0][0] == len(data.split(b"\n", 1)[0]) + 1
+    assert spans[-1][1] == len(data)
+
+
+@pytest.mark.parametrize("name", ["UTF-16 with mark", "UTF-16 BE", "gzip"])
+def test_only_plain_text_is_cut_into_stretches(tmp_path, name):
+    (tmp_path / "gaze.csv").write_bytes(FILES[name])
+    with open_source(tmp_path) as (file,):
+        assert split_lines(read_header(file), 10) == []
+    assert split_lines(read_header(file_of(text())), 10) == []
+
+
+# ---------------------------------------------------------------- headers
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", ["is empty", "Download the export again"]),
+        (b"\n", ["is empty"]),
+        (b"\xef\xbb\xbf", ["is empty"]),
+        (gzip.compress(b""), ["is empty"]),
+        (bytes(range(256)) * 4, ["is no text", "Give the file as it was downloaded"]),
+        (HEADER.encode("utf-32"), ["is no text"]),
+        (b"\xff\xd8\xff\xe0\x80\x81\x82" + b"x" * 50, ["is no text"]),
+        (text(end="\r").encode(), ["carriage return", "save it as 'CSV UTF-8'"]),
+    ],
+    ids=["0 bytes", "newline", "mark", "empty gzip", "bytes", "UTF-32", "JPEG", "old Mac"],
+)
+def test_a_header_that_cannot_be_read(data, words):
+    with pytest.raises(gh.SourceError) as error:
+        read_header(file_of(data))
+    assert all(word in str(error.value) for word in ["gaze.csv in study.zip", *words])
+
+
+@pytest.mark.parametrize("cut", [20, 60, -4])
+def test_a_truncated_gzip_is_damage(cut):
+    noise = "".join(f"s,r,{T + n},true,{n / 7},{n / 3}\n" for n in range(500))
+    data = gzip.compress((HEADER + "\n" + noise).encode())
+    with pytest.raises(gh.SourceError, match=r"gaze\.csv.*damaged or incomplete.*Download"):
+        read(data[:cut])
+
+
+def test_missing_columns_are_named_beside_those_found():
+    table = read_header(file_of("recording id,x,time\n"))
+    assert table.positions("x", "recording id") == (1, 0)
+    assert table.position("y") is None
+    with pytest.raises(gh.ColumnsError) as error:
+        table.positions("x", "y", "timestamp [ns]")
+    assert str(error.value) == (
+        "gaze.csv in study.zip: needs the columns 'y', 'timestamp [ns]', found 'recording id', "
+        "'x', 'time'. Give the file as downloaded, with its header unchanged."
+    )
+
+
+def test_a_header_of_a_million_columns_is_told_in_few_words():
+    table = read_header(file_of(",".join(f"c{n}" for n in range(1_000_000))))
+    with pytest.raises(gh.ColumnsError, match=r"column 'x', found 'c0', 'c1'.* more\. ") as error:
+        table.positions("x")
+    assert len(str(error.value)) < 300
+
+
+# ---------------------------------------------------------------- damaged lines
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        's1,"r1,1,true,1,1',
+        '"',
+        's1,"r1,"",1,true,1,1',
+        "s1,r1",
+        "not a row at all",
+        ",,,,,",
+        "s1,r1,1\r2,true,1,1",
+        "\x1a",
+        "s1,,1,true,1,1",
+        "s1,NA,1,true,1,1",
+        "s1,r1,,true,1,1",
+        "s1,r1,soon,true,1,1",
+        "s1,r1,0x10,true,1,1",
+        "s1,r1,1.5,true,1,1",
+        "s1,r1,9223372036854775808,true,1,1",
+        "s1,r1,-9223372036854775809,true,1,1",
+        "s1,r1,1E+19,true,1,1",
+        "s1,r1,1E+999999999999999999999,true,1,1",
+        "s1,r1,inf,true,1,1",
+        "s1,r1,1_000,true,1,1",
+        "s1,r1,\u0661,true,1,1",
+        's1,r1,' + "9" * 100_000 + ",true,1,1",
+        's1,r1,"' + "9" * 200_000 + '",true,1,1',
+    ],
+    ids=lambda line: repr(line[:36]),
+)  # fmt: skip
+def test_a_damaged_line_harms_itself_only(line):
+    good = [",".join(row) for row in ROWS]
+    rows = read("\n".join([HEADER, good[0], line, *good[1:]]))
+    assert [rows[0], *rows[2:]] == READ
+    assert rows[1][1] is None
+
+
+@pytest.mark.parametrize(
+    ("line", "row"),
+    [
+        ("s1,r1,5,true,\x001,1", (("r1", "s1"), 5, 1, None, 1.0)),
+        ("s1,r\x001,5,true,1,1", (("r\ufffd1", "s1"), 5, 1, 1.0, 1.0)),
+        ("s1,\udcff,5,true,1,1", (("\ufffd", "s1"), 5, 1, 1.0, 1.0)),
+        ("s1,r1,5,true,1,\udcff", (("r1", "s1"), 5, 1, 1.0, None)),
+        ("s1,r1,5,true,abc,1e", (("r1", "s1"), 5, 1, None, None)),
+        ("s1,r1,5,true,1_0,\u0661", (("r1", "s1"), 5, 1, None, None)),
+        ("s1,r1,5,true,inf,-INF", (("r1", "s1"), 5, 1, math.inf, -math.inf)),
+        ("s1,r1,5,true,1e999,NaN", (("r1", "s1"), 5, 1, math.inf, None)),
+        ("s1,r1,5", (("r1", "s1"), 5, 0, None, None)),
+        ("s1,r1,5,true", (("r1", "s1"), 5, 1, None, None)),
+        (",r1,5,true,1,1", (("r1", ""), 5, 1, 1.0, 1.0)),
+        ('s1,r1,5,true,1,"1', (("r1", "s1"), 5, 1, 1.0, 1.0)),
+        ('"s,1","r ""1""",5,true,1,1', (('r "1"', "s,1"), 5, 1, 1.0, 1.0)),
+        (f"s1,r1,{2**63 - 1},true,1,1", (("r1", "s1"), 2**63 - 1, 1, 1.0, 1.0)),
+        (f"s1,r1,{-(2**63)},true,1,1", (("r1", "s1"), -(2**63), 1, 1.0, 1.0)),
+        ("s1,r1,1.67041E+18,true,1,1", (("r1", "s1"), 1_670_410_000_000_000_000, 1, 1.0, 1.0)),
+        (f"s1,r1,{T}.0,true,1,1", (("r1", "s1"), T, 1, 1.0, 1.0)),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, str) else "",
+)
+def test_what_can_be_read_of_an_odd_line_is_read(line, row):
+    good = [",".join(row) for row in ROWS]
+    data = "\n".join([HEADER, good[0], line, *good[1:]]).encode(errors="surrogateescape")
+    for block_bytes in (64, 2**20):
+        assert read(data, block_bytes) == [READ[0], row, *READ[1:]]
+
+
+@pytest.mark.parametrize(
+    ("cell", "flag"),
+    [
+        *((cell, 1) for cell in ("true", "True", "TRUE", "1", "1.0", " true ", '"true"')),
+        *((cell, 0) for cell in ("false", "False", "FALSE", "0", "0.0", "Not mapped")),
+        *((cell, 0) for cell in ("", "NA", "nan", " NaN ", "NULL")),
+        *((cell, FLAG_UNKNOWN) for cell in ("yes", "2", "tru", "-", "truetrue")),
+    ],
+)
+def test_flags_in_every_spelling(cell, flag):
+    others = "".join(f"s1,r1,{n},{spelling},1,1\n" for n, spelling in enumerate(["true", "False"]))
+    for block in (f"s1,r1,9,{cell},1,1\n", others + f"s1,r1,9,{cell},1,1\n"):
+        assert as_tuples(parse(block))[-1] == (("r1", "s1"), 9, flag, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("other", ["5.0", "1.67041E+18", "", "x", "99999999999999999999"])
+def test_whole_numbers_never_pass_through_a_float(other):
+    block = f"s1,r1,{T},true,1,1\ns1,r1,{other},true,1,1\ns1,r1,{T + 2},true,1,1\n"
+    assert parse(block).integers[0, [0, 2]].tolist() == [T, T + 2]
+
+
+@pytest.mark.parametrize("ids", [["007", "7", "7.0"], ["1e5", "100000"], ["true", "True"]])
+def test_ids_stay_the_text_they_are(ids):
+    rows = parse("".join(f"1,{name},5,true,1,1\n" for name in ids))
+    assert rows.keys == [(name, "1") for name in ids]
+
+
+def test_a_line_without_end_is_stopped():
+    table = read_header(file_of(HEADER + "\n" + "1" * 500))
+    with pytest.raises(gh.LimitError) as error:
+        list(read_blocks(table, 64, Limits(line_bytes=200)))
+    assert "gaze.csv in study.zip: a line is longer than 200 bytes" in str(error.value)
+    assert "Give the file as it was downloaded" in str(error.value)
+    assert len(list(read_blocks(table, 64, Limits(line_bytes=500)))) == 1
+
+
+def test_memory_does_not_depend_on_the_length_of_the_file():
+    body = "".join(f"s1,r1,{n},true,1,1\n" for n in range(10_000))
+    blocks = list(read_blocks(read_header(file_of(HEADER + "\n" + body)), 1000))
+    assert max(map(len, blocks)) < 1000 + 30
+    assert b"".join(blocks).decode() == body
+
+
+def test_many_different_ids_in_one_block():
+    rows = parse("".join(f"s{n},r{n},{n},true,1,1\n" for n in range(100_000)))
+    assert len(rows.keys) == 100_000
+    assert (rows.key == np.arange(100_000)).all()
+
+
+# ---------------------------------------------------------------- both readers, the same rows
+
+
+def same(a, b):
+    assert a.keys == b.keys
+    assert a.key.tolist() == b.key.tolist()
+    assert a.integers.tolist() == b.integers.tolist()
+    assert [list(map(repr, column)) for column in a.numbers.tolist()] == [
+        list(map(repr, column)) for column in b.numbers.tolist()
+    ]
+    assert a.flag.tolist() == b.flag.tolist()
+    assert a.readable.tolist() == b.readable.tolist()
+    for rows in (a, b):
+        assert rows.integers.dtype == np.int64
+        assert rows.numbers.dtype == np.float64
+
+
+digits = st.text("0123456789", min_size=1, max_size=17)
+decimals = st.one_of(
+    digits,
+    st.builds("{}.{}".format, digits, digits),
+    st.builds(".{}".format, digits),
+    st.builds("{}e{}".format, digits, st.integers(-330, 310)),
+    st.builds("-{}.{}E+{}".format, digits, digits, st.integers(0, 300)),
+    st.floats(allow_nan=False).map(repr),
+    st.floats(-0.5, 1.5).map(repr),
+)
+times = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(10**18, 2 * 10**18)).map(str)
+ids = st.sampled_from(["a", "b", "c", "007", "7", "1e5", "ü", "with blank", '"with, comma"'])
+clean_rows = st.lists(
+    st.tuples(
+        ids, ids, times, st.sampled_from(["true", "False", "TRUE", "", "Not mapped", "?"]),
+        st.one_of(decimals, st.just("")), st.one_of(decimals, st.just("")),
+    ),
+    min_size=1,
+)  # fmt: skip
+odd = st.one_of(
+    st.sampled_from(
+        ["", " ", "NA", " NaN", "nan", "Nan", "None", "inf", "-Infinity", "1_0", "0x1", "1.", "+5",
+         "-0", "1e400", "\u0661", "\xa05", "5 ", '"', '""', '"x', 'x"', '"5"', ' "a"', "1.0",
+         "1.67E+18", str(2**63), "true", " True ", "\x00", "\r", "\t", "\ufffd", "1;5", "\ufeff"]
+    ),
+    st.text(max_size=5).filter(lambda cell: "\n" not in cell),
+    decimals, times, ids,
+)  # fmt: skip
+odd_lines = st.one_of(st.lists(odd, max_size=8), *[st.just([])]).map(",".join)
+
+
+@given(rows=clean_rows, end=st.sampled_from(["\n", "\r\n"]), last=st.booleans())
+def test_clean_blocks_are_read_alike_by_both_readers(rows, end, last):
+    block = end.join(",".join(row) for row in rows) + (end if last else "")
+    same(
+        _parse_typed(block.encode(), table_of(), LAYOUT),
+        _parse_by_line(block.encode(), table_of(), LAYOUT),
+    )
+
+
+@given(rows=clean_rows)
+def test_decimal_commas_are_read_alike_by_both_readers(rows):
+    block = "\n".join(";".join((*row[:4], *(c.replace(".", ",") for c in row[4:]))) for row in rows)
+    table = table_of(";", ",")
+    same(_parse_typed(block.encode(), table, LAYOUT), _parse_by_line(block.encode(), table, LAYOUT))
+
+
+@given(lines=st.lists(st.one_of(odd_lines, clean_rows.map(lambda rows: ",".join(rows[0])))))
+@example(["a,b,5,true,1,1\ra,b,6,true,1,1", "", "a,b,7,true,1,1"])
+@example([" ,a,5,true,1,1", "a , a,5,true,1,1"])
+@example(['"a,b,5,true,1,1', 'a",b,5,true,1,1'])
+def test_dirty_blocks_are_read_alike_or_left_to_the_slow_reader(lines):
+    block = "\n".join(lines).encode(errors="replace")
+    slow = _parse_by_line(block, table_of(), LAYOUT)
+    same(parse(block), slow)
+    assert len(slow) == sum(1 for line in lines if line.strip())
+
+
+@given(st.binary())
+@example(b'"\r\n"\n')
+@example(b"1,1,1,1,1,1\r\r\n\n")
+def test_any_bytes_become_as_many_rows_as_there_are_lines(block):
+    lines = block.decode(errors="replace").split("\n")
+    assert len(parse(block)) == sum(1 for line in lines if line.strip())
+
+
+@given(st.lists(decimals, min_size=1))
+def test_decimal_numbers_are_those_of_python(cells):
+    block = "".join(f"s,r,1,true,{cell},{cell}\n" for cell in cells).encode()
+    expected = [repr(float(cell)) for cell in cells]
+    for x in _parse_typed(block, table_of(), LAYOUT).numbers:
+        assert [repr(float(value)) for value in x] == expected
+
+
+def test_many_decimal_numbers_are_those_of_python():
+    values = np.random.default_rng(1).uniform(-1, 3000, 50_000)
+    for digits in (3, 9, 15, 16, 17):
+        cells = [f"{value:.{digits}g}" for value in values]
+        block = "".join(f"s,r,1,true,{cell},\n" for cell in cells).encode()
+        x = _parse_typed(block, table_of(), LAYOUT).numbers[0]
+        assert (x == np.array([float(cell) for cell in cells])).all(), digits
+
+
+@given(
+    lines=st.lists(st.one_of(odd_lines, clean_rows.map(lambda rows: ",".join(rows[0])))),
+    block_bytes=st.integers(64, 400),
+    end=st.sampled_from(["\n", "\r\n"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-be"]),
+)
+def test_block_borders_do_not_matter(lines, block_bytes, end, encoding):
+    assume(not any("\x00" in line for line in lines) or encoding == "utf-8")
+    data = end.join([HEADER, *lines]).encode(encoding, errors="replace")
+    assert read(data, block_bytes) == read(data, 2**23)
+
+
+# ---------------------------------------------------------------- small tables of text
+
+
+def test_names_hold_anything():
+    data = 'recording id,recording name\nr1,"P, 1: ""left"""\nr2,2025-08-09_06:55:05\n\nr3\n'
+    assert read_records(file_of(data)) == [
+        {"recording id": "r1", "recording name": 'P, 1: "left"'},
+        {"recording id": "r2", "recording name": "2025-08-09_06:55:05"},
+        {"recording id": "r3"},
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_names_in_every_encoding(encoding):
+    data = "recording id;name\r\nr1;Jürgen Größe\r\n".encode(encoding)
+    assert read_records(file_of(data)) == [{"recording id": "r1", "name": "Jürgen Größe"}]
+
+
+def test_zero_bytes_in_a_small_table_are_dropped():
+    assert read_records(file_of("id,name\n1,A\x00da\n")) == [{"id": "1", "name": "Ada"}]
+
+
+def test_a_small_table_that_is_large():
+    data = "id,name\n" + "1,a\n" * 50
+    assert len(read_records(file_of(data), Limits(small_table_bytes=len(data)))) == 50
+    with pytest.raises(gh.LimitError, match=r"sections\.csv in study\.zip: larger than"):
+        read_records(file_of(data, "sections.csv"), Limits(small_table_bytes=len(data) - 1))
+
+
+def test_a_cell_without_end_in_a_small_table():
+    with pytest.raises(gh.SourceError, match=r"sections\.csv in study\.zip: a cell is far too"):
+        read_records(file_of('id,name\n1,"' + "x" * 200_000, "sections.csv"))
