@@ -35,6 +35,7 @@ from threadpoolctl import threadpool_limits
 import gazeheat_core as gh
 from gazeheat_core.cache import HistogramCache
 from gazeheat_core.cli import file_stem
+from gazeheat_core.errors import ClusterError
 from gazeheat_core.exports import (
     find_exports,
     looks_like_zip,
@@ -422,10 +423,11 @@ def shelf(root: str) -> list[ShelvedExport]:
     return sorted(Library(Path(root)).list(), key=lambda one: -one.modified_s)
 
 
-@st.cache_resource(show_spinner=False)
-def workers(scheduler: str) -> Executor:
+@st.cache_resource(show_spinner=False, on_release=lambda workers: workers[1].close())
+def open_workers(scheduler: str) -> tuple[Executor, ExitStack]:
     """Return the processes, or the cluster, that read studies on the server."""
-    return ExitStack().enter_context(open_executor(os.cpu_count() or 2, scheduler))
+    stack = ExitStack()
+    return stack.enter_context(open_executor(os.cpu_count() or 2, scheduler)), stack
 
 
 def choose_from_server() -> None:
@@ -482,12 +484,16 @@ def open_from_server(library: Library, one: ShelvedExport) -> None:
                 if image is None:
                     study.add(read_export(export, show_progress(progress, export.name)))
                     continue
-                executor = workers(administrators("GAZEHEAT_SCHEDULER"))
+                executor, _ = open_workers(administrators("GAZEHEAT_SCHEDULER"))
                 pending = submit_export(place, export, image, executor, flat=True, cache=cache)
                 for done, _ in enumerate(as_completed(pending.parts)):
                     share = (done + 1) / len(pending.parts)
                     progress.progress(share, text=f"Reading {plain(export.name)}")
                 study.add(pending.result())
+    except ClusterError as error:
+        # The next one to open a study gets new workers.
+        open_workers.clear()
+        study.problems.append(str(error))
     except gh.GazeheatError as error:
         study.problems.append(str(error))
     progress.empty()

@@ -9,9 +9,14 @@ cluster elsewhere. A part takes a few megabytes of memory, whatever its length.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
@@ -22,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazeheat_core.cache import HistogramCache
-from gazeheat_core.errors import ClusterError, GazeheatError, LimitError
+from gazeheat_core.errors import ClusterError, LimitError
 from gazeheat_core.exports import LIMITS, FoundExport, find_exports, open_source
 from gazeheat_core.exports.pupil_cloud import (
     Described,
@@ -209,7 +214,8 @@ class PendingExport:
     def _sum(self) -> BinnedExport:
         total = PartBins()
         for part in self.parts:
-            total.add(_outcome(part))
+            with _lost_workers_in_words():
+                total.add(part.result())
         bins = total.recordings
         # As sections.csv lists them, then any others.
         ids = [*self.described, *(one for one in bins if one not in self.described)]
@@ -301,17 +307,20 @@ def submit_export(
     if cache is not None:
         key = _cache_key(cache, Path(source), found, extent, shape)
         kept = cache.load(key)
-    parts: Iterable[Part] = ()
+    parts: list[Future[PartBins]] = []
     if kept is None:
         spans: list[Span | None] = [*split_lines(found.gaze, part_bytes)] or [None]
-        gaze = str(found.gaze.file.path)
-        parts = [Part(os.fspath(source), flat, gaze, span, extent, shape) for span in spans]
+        for span in spans:
+            gaze = str(found.gaze.file.path)
+            part = Part(os.fspath(source), flat, gaze, span, extent, shape)
+            with _lost_workers_in_words():
+                parts.append(executor.submit(bin_part, part))
     return PendingExport(
         found=found,
         image=image,
         described=described,
         notices=tuple(notices),
-        parts=tuple(executor.submit(bin_part, part) for part in parts),
+        parts=tuple(parts),
         kept=kept,
         cache=cache,
         key=key,
@@ -331,13 +340,12 @@ def _cache_key(
     return cache.key(on_disk or [source], inside, extent, shape)
 
 
-def _outcome(part: Future[PartBins]) -> PartBins:
-    """Return what a worker made of a part, or say in words that there is no worker."""
+@contextmanager
+def _lost_workers_in_words() -> Iterator[None]:
+    """Say that a worker, or the way to it, is lost; a worker's own words pass."""
     try:
-        return part.result()
-    except GazeheatError:
-        raise
-    except BrokenProcessPool:
+        yield
+    except BrokenExecutor:
         raise ClusterError(
             "A worker process was stopped before its work was done, perhaps for want of "
             "memory. Try again with fewer --jobs."
