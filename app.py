@@ -9,6 +9,7 @@ or a slider touches runs in one fragment and works on the bin grid.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import io
 import itertools
@@ -18,7 +19,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, as_completed
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -73,7 +74,7 @@ MARKUP = re.compile(
     r"""
     [\\`*\[\]<>$~&@|=+{}^!]               # anywhere
     | (?<![^\W_])[-_] | [-_](?![^\W_])    # not between letters or digits
-    | (?<!\d\d): | :(?!\d\d(?!\d))        # not in a time of day
+    | :(?!(?<=(?<!\d)\d\d:)\d\d(?!\d))    # not in a time of day
     | (?<=:material)/                     # the name of an icon
     | ^\# | (?<=^\d)[.)] | (?<=^\d\d)[.)]  # a heading, a list
     """,
@@ -106,6 +107,9 @@ STYLE = f"""
   flex: none !important;
 }}
 .st-key-picture .colorbar text {{ fill: currentColor !important; }}
+[data-testid="stCaptionContainer"] p {{
+  color: color-mix(in srgb, CanvasText 75%, transparent);
+}}
 .st-key-recordings label p {{
   line-height: 1.35;
   overflow-wrap: anywhere;
@@ -244,6 +248,18 @@ class Visitor:
         if self.study.visitor is self:
             self.study.opened.clear()
             self.study.problems.clear()
+            return_memory()
+
+
+def return_memory() -> None:
+    """Give what has been let go of back to the system.
+
+    Python keeps what ended runs of the script still point at in circles, and the C library
+    keeps what was freed: after an upload of 140 MB that is gone, 150 MB.
+    """
+    gc.collect()
+    with suppress(OSError, AttributeError):  # there is no such call on other systems
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=Visitor.leave)
@@ -314,6 +330,7 @@ def take_uploads(files: list[UploadedFile]) -> None:
     finally:
         # Also when the visitor has left while it was read.
         release(files)
+        return_memory()
     study.uploader += 1
     st.rerun()
 
@@ -404,6 +421,7 @@ def clear() -> None:
     study = my_study()
     study.opened.clear()
     study.problems.clear()
+    return_memory()
 
 
 # --- Studies on the server ---------------------------------------------------------
@@ -502,6 +520,7 @@ def open_from_server(library: Library, one: ShelvedExport) -> None:
 def remove(number: int) -> None:
     """Forget one export."""
     my_study().opened.pop(number, None)
+    return_memory()
 
 
 def plain(text: str) -> str:
@@ -614,7 +633,7 @@ def loaded_page() -> None:
     if opened.export.image is None:
         picture_wanted(opened)
     else:
-        workbench(opened)
+        workbench(number)
 
 
 def picture_wanted(opened: Opened) -> None:
@@ -657,8 +676,15 @@ def picture_wanted(opened: Opened) -> None:
 
 
 @st.fragment
-def workbench(opened: Opened) -> None:
-    """Picker, settings and picture: all that a tick or a slider redraws."""
+def workbench(number: int) -> None:
+    """Picker, settings and picture: all that a tick or a slider redraws.
+
+    Streamlit keeps a fragment's arguments longer than the session's state, so it gets the
+    export's number and not the export.
+    """
+    opened = my_study().opened.get(number)
+    if opened is None:  # forgotten while the connection was lost
+        st.rerun()
     with st.container(key="workbench"):
         left, right = st.columns([1, 2.7], gap="medium")
         with left:
