@@ -18,6 +18,7 @@ Frame and units are stated in `gazeheat_core.model`, the steps of the heatmap in
 
 from gazeheat_core.colormaps import opaque_table, overlay_table
 from gazeheat_core.errors import (
+    ClusterError,
     ColumnsError,
     ExportError,
     GazeheatError,
@@ -68,6 +69,7 @@ from gazeheat_core.model import (
 __all__ = [
     "COLORMAPS",
     "BinnedExport",
+    "ClusterError",
     "ColumnsError",
     "Counts",
     "Export",

@@ -17,6 +17,7 @@ import json
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -36,6 +37,10 @@ DEFAULT_LIMIT_BYTES = 2 * 2**30
 
 _DIGEST_BYTES = 32
 _READ_BYTES = 2**22
+# Nothing without this ending is ever removed: the folder may hold other things.
+_SUFFIX = ".histograms"
+# A file changed within this time may change again without showing it in its times.
+_SETTLED_NS = 2 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +73,27 @@ class HistogramCache:
             repr((FORMAT, digests, facts)).encode(), digest_size=_DIGEST_BYTES
         ).hexdigest()
 
-    def load(self, key: str) -> BinnedExport | None:
-        """Return the entry, without its picture; None when there is none that is whole."""
+    def load(self, key: str) -> tuple[BinnedExport, bool] | None:
+        """Return what `store` was given, without picture and notices.
+
+        None when there is no entry that is whole.
+        """
         data = self._read(key)
         if data is None:
             return None
         try:
             return _decode(data)
-        except (ValueError, KeyError, TypeError, OSError, EOFError):
-            self._forget(key, "cannot be decoded")
+        except Exception:  # numpy, zipfile and json raise whatever comes to it
+            self._forget(key, "not to be decoded")
             return None
 
-    def store(self, key: str, export: BinnedExport) -> None:
-        """Keep the histograms of an export; a full or read-only disk is no error."""
-        self._write(key, _encode(export))
+    def store(self, key: str, export: BinnedExport, *, rounded: bool) -> None:
+        """Keep the histograms of an export; a full or read-only disk is no error.
+
+        Notices are not kept, since they name the files: `rounded` says whether there
+        is one on the timestamps, and the others follow from the counts.
+        """
+        self._write(key, _encode(export, rounded))
 
     def _content_digest(self, path: Path) -> str:
         found = path.stat()
@@ -91,22 +103,27 @@ class HistogramCache:
         name = "file-" + blake2b(identity.encode(), digest_size=_DIGEST_BYTES).hexdigest()
         known = self._read(name)
         if known is not None:
-            return known.decode("ascii")
+            return known.hex()
+        age_ns = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns)
         digest = blake2b(digest_size=_DIGEST_BYTES)
         with path.open("rb") as stream:
             while data := stream.read(_READ_BYTES):
                 digest.update(data)
-        self._write(name, digest.hexdigest().encode("ascii"))
+        if age_ns > _SETTLED_NS:
+            self._write(name, digest.digest())
         return digest.hexdigest()
 
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}{_SUFFIX}"
+
     def _read(self, name: str) -> bytes | None:
-        path = self.folder / name
         try:
-            sealed = path.read_bytes()
-            # What was used lately is kept longest.
-            os.utime(path)
+            sealed = self._path(name).read_bytes()
         except OSError:
             return None
+        with suppress(OSError):  # a folder that can only be read serves as well
+            # What was used lately is kept longest.
+            os.utime(self._path(name))
         data, seal = sealed[:-_DIGEST_BYTES], sealed[-_DIGEST_BYTES:]
         if _seal(name, data) != seal:
             self._forget(name, "damaged")
@@ -116,12 +133,12 @@ class HistogramCache:
     def _write(self, name: str, data: bytes) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, part = tempfile.mkstemp(prefix=".part-", dir=self.folder)
+            handle, part = tempfile.mkstemp(_SUFFIX, ".part-", self.folder)
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(data)
                     stream.write(_seal(name, data))
-                os.replace(part, self.folder / name)
+                os.replace(part, self._path(name))
             except BaseException:
                 os.unlink(part)
                 raise
@@ -133,6 +150,8 @@ class HistogramCache:
         """Remove what was used least lately until the rest fits."""
         entries = []
         for entry in os.scandir(self.folder):
+            if not entry.name.endswith(_SUFFIX):
+                continue
             with suppress(OSError):  # another process may have removed it
                 found = entry.stat()
                 entries.append((found.st_mtime_ns, found.st_size, entry.path))
@@ -147,7 +166,7 @@ class HistogramCache:
     def _forget(self, name: str, reason: str) -> None:
         log.warning("kept histograms %s are %s; they are made anew", name, reason)
         with suppress(OSError):
-            os.unlink(self.folder / name)
+            os.unlink(self._path(name))
 
 
 def _seal(name: str, data: bytes) -> bytes:
@@ -155,12 +174,12 @@ def _seal(name: str, data: bytes) -> bytes:
     return blake2b(name.encode() + b"\0" + data, digest_size=_DIGEST_BYTES).digest()
 
 
-def _encode(export: BinnedExport) -> bytes:
+def _encode(export: BinnedExport, rounded: bool) -> bytes:
     facts: dict[str, Any] = {
         "name": export.name,
         "kind": export.kind,
         "unassigned_rows": export.unassigned_rows,
-        "notices": export.notices,
+        "rounded": rounded,
         "recordings": [
             {
                 "id": r.id,
@@ -174,13 +193,13 @@ def _encode(export: BinnedExport) -> bytes:
         ],
     }
     out = io.BytesIO()
-    bins = np.stack([r.bins for r in export.recordings]) if export.recordings else np.empty(0)
+    bins = np.array([r.bins for r in export.recordings], np.uint32)
     text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     np.savez_compressed(out, facts=text, bins=bins)
     return out.getvalue()
 
 
-def _decode(data: bytes) -> BinnedExport:
+def _decode(data: bytes) -> tuple[BinnedExport, bool]:
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         facts = json.loads(arrays["facts"].tobytes())
         bins = arrays["bins"]
@@ -188,10 +207,12 @@ def _decode(data: bytes) -> BinnedExport:
         RecordingHistogram(**{**about, "counts": Counts(**about["counts"])}, bins=one)
         for about, one in zip(facts["recordings"], bins, strict=True)
     )
-    return BinnedExport(
+    if any(r.bins.dtype != np.uint32 or r.bins.sum() != r.counts.used for r in recordings):
+        raise ValueError("the bins are not those that were counted")
+    export = BinnedExport(
         name=facts["name"],
         kind=facts["kind"],
         recordings=recordings,
         unassigned_rows=facts["unassigned_rows"],
-        notices=tuple(facts["notices"]),
     )
+    return export, facts["rounded"]

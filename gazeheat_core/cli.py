@@ -35,8 +35,9 @@ from gazeheat_core.studies import open_executor, submit_export
 
 EXIT_BAD_INPUT = 2
 
-# Exports started, for each process, before the first of them is drawn.
+# Exports started, for each process, before the first of them is drawn; and on a cluster.
 _EXPORTS_AT_A_TIME = 4
+_EXPORTS_AT_A_TIME_ON_CLUSTER = 256
 
 _DESCRIPTION = """\
 Make the heatmap of each Reference Image Mapper or Marker Mapper export: two PNG files
@@ -172,10 +173,11 @@ def _read_all(options: argparse.Namespace, notes: list[str]) -> Iterator[BinnedE
     """Yield every export given, reduced to its histograms; a few are in work at a time."""
     cache = None if options.cache is None else HistogramCache(options.cache)
     pending: deque[Callable[[], BinnedExport]] = deque()
+    most = _EXPORTS_AT_A_TIME_ON_CLUSTER if options.scheduler else _EXPORTS_AT_A_TIME * options.jobs
     with open_executor(options.jobs, options.scheduler) as executor:
         for given in options.exports:
             pending.extend(_start(given, options, executor, cache, notes))
-            while len(pending) > _EXPORTS_AT_A_TIME * options.jobs:
+            while len(pending) > most:
                 yield pending.popleft()()
         while pending:
             yield pending.popleft()()

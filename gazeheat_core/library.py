@@ -7,6 +7,7 @@ are not followed, and a path is checked again when it is opened.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -67,9 +68,9 @@ class Library:
         SourceError
             When the folder is missing or cannot be read.
         """
-        if not self.root.is_dir():
+        if not (os.path.isdir(self.root) and os.access(self.root, os.R_OK | os.X_OK)):
             raise SourceError(
-                f"{self.root}: there is no such folder on the server. "
+                f"{self.root}: there is no such folder on the server, or it cannot be read. "
                 "Ask whoever set GAZEHEAT_DATA to correct it."
             )
         return [shelved for path in self._candidates() for shelved in self._look_into(path)]
@@ -82,15 +83,18 @@ class Library:
         SourceError
             When it is not, or not any more, inside the folder.
         """
-        root = self.root.resolve()
-        target = (root / path).resolve()
-        is_inside = target.is_relative_to(root) and not path.is_absolute()
-        # A link, even one to a place inside, is not what was listed.
-        if not is_inside or target != root / path or not target.exists():
-            raise SourceError(
-                f"{path}: it is not in the server's folder any more. List the folder again."
-            )
-        return target
+        try:
+            root = self.root.resolve()
+            target = (root / path).resolve(strict=True)
+            is_inside = target.is_relative_to(root) and not path.is_absolute()
+            # A link, even one to a place inside, is not what was listed.
+            if is_inside and target == root / path:
+                return target
+        except (OSError, ValueError, RuntimeError):  # no such place, no such name, a loop
+            pass
+        raise SourceError(
+            f"{path}: it is not in the server's folder any more. List the folder again."
+        )
 
     def _candidates(self) -> Iterator[PurePosixPath]:
         """Yield ZIPs, and folders that hold a ``gaze.csv``, without following links."""
@@ -101,7 +105,8 @@ class Library:
             here = PurePosixPath(Path(parent).relative_to(self.root).as_posix())
             for name in sorted(names):
                 is_export = name.lower() == "gaze.csv" or name.lower().endswith(".zip")
-                if is_export and not Path(parent, name).is_symlink():
+                # A pipe by such a name would be waited for.
+                if is_export and _is_plain_file(Path(parent, name)):
                     yield here if name.lower() == "gaze.csv" else here / name
 
     def _look_into(self, path: PurePosixPath) -> Iterator[ShelvedExport]:
@@ -117,7 +122,14 @@ class Library:
                         kind=one.kind,
                         recordings=count_recordings(one),
                         size_bytes=one.gaze.file.size_bytes,
-                        modified_s=place.stat().st_mtime,
+                        modified_s=(one.gaze.file.disk or place).stat().st_mtime,
                     )
         except (GazeheatError, OSError):
             return
+
+
+def _is_plain_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:  # gone since it was listed
+        return False

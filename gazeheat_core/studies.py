@@ -8,8 +8,10 @@ cluster elsewhere. A part takes a few megabytes of memory, whatever its length.
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from concurrent.futures import (
     BrokenExecutor,
     Executor,
@@ -28,22 +30,34 @@ import numpy.typing as npt
 
 from gazeheat_core.cache import HistogramCache
 from gazeheat_core.errors import ClusterError, LimitError
-from gazeheat_core.exports import LIMITS, FoundExport, find_exports, open_source
+from gazeheat_core.exports import (
+    LIMITS,
+    FoundExport,
+    SourceFile,
+    check_problems,
+    find_exports,
+    open_source,
+)
 from gazeheat_core.exports.pupil_cloud import (
     Described,
-    is_rounded,
     iter_gaze,
     judge_gaze,
     read_sections,
 )
 from gazeheat_core.exports.tables import Span, split_lines
 from gazeheat_core.heatmap import BinnedExport, Counts, RecordingHistogram, bin_gaze, grid_shape
-from gazeheat_core.model import Enrichment, FloatArray, ReferenceImage, recording_labels
+from gazeheat_core.model import Enrichment, FloatArray, IntArray, ReferenceImage, recording_labels
 
 # A stretch of this length takes about a second; a shorter one would not be worth sending.
 PART_BYTES = 256 * 2**20
 
 _SCHEDULER_TIMEOUT_S = 5
+# A cluster that starts its workers on demand may need a while.
+_WORKERS_TIMEOUT_S = 30
+# Rows at the start of a section that tell whether its timestamps are rounded.
+_ROWS_JUDGED = 1000
+_INT64 = np.iinfo(np.int64)
+_ADDRESS = re.compile(r"((tcp|tls)://)?[^\s/]+:\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +97,18 @@ class RecordingBins:
     bins : uint32 array
     rows, detected, unreadable : int
         Readable rows; those of them with gaze on or beside the picture; rows left out.
-    spans_ns : dict of (int, int)
-        First and last timestamp of each section.
     """
 
     bins: npt.NDArray[np.uint32]
     rows: int = 0
     detected: int = 0
     unreadable: int = 0
-    spans_ns: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def add_samples(
-        self, section: str, x: FloatArray, y: FloatArray, first_ns: int, last_ns: int, part: Part
-    ) -> None:
-        """Add gaze samples of one section."""
+    def add_samples(self, x: FloatArray, y: FloatArray, part: Part) -> None:
+        """Add gaze samples."""
         self.rows += len(x)
         self.detected += int(np.count_nonzero(np.isfinite(x)))
         self.bins += bin_gaze(x, y, part.extent, part.shape).astype(np.uint32)
-        self._stretch(section, first_ns, last_ns)
 
     def add(self, other: RecordingBins) -> None:
         """Add what another part holds of the same recording."""
@@ -108,12 +116,52 @@ class RecordingBins:
         self.detected += other.detected
         self.unreadable += other.unreadable
         self.bins += other.bins
-        for section, (first_ns, last_ns) in other.spans_ns.items():
-            self._stretch(section, first_ns, last_ns)
 
-    def _stretch(self, section: str, first_ns: int, last_ns: int) -> None:
-        known = self.spans_ns.get(section, (first_ns, last_ns))
-        self.spans_ns[section] = (min(known[0], first_ns), max(known[1], last_ns))
+
+@dataclass(frozen=True, slots=True)
+class SectionTimes:
+    """What a part holds of the timestamps of one section.
+
+    Attributes
+    ----------
+    rows : int
+        Readable ones.
+    whole_seconds : int
+        How many of the first ones are whole seconds, as no tracker writes them.
+    first_ns, last_ns : int
+    """
+
+    rows: int = 0
+    whole_seconds: int = 0
+    first_ns: int = _INT64.max
+    last_ns: int = _INT64.min
+
+    @classmethod
+    def of(cls, timestamp_ns: IntArray) -> SectionTimes:
+        """Take them from the rows of a block."""
+        if not len(timestamp_ns):
+            return cls()
+        broken = (timestamp_ns[:_ROWS_JUDGED] % 1_000_000_000).astype(bool)
+        return cls(
+            rows=len(timestamp_ns),
+            whole_seconds=int(broken.argmax()) if broken.any() else len(broken),
+            first_ns=int(timestamp_ns.min()),
+            last_ns=int(timestamp_ns.max()),
+        )
+
+    def __add__(self, later: SectionTimes) -> SectionTimes:
+        goes_on = self.whole_seconds == self.rows
+        return SectionTimes(
+            rows=self.rows + later.rows,
+            whole_seconds=self.whole_seconds + later.whole_seconds * goes_on,
+            first_ns=min(self.first_ns, later.first_ns),
+            last_ns=max(self.last_ns, later.last_ns),
+        )
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether a spreadsheet has rounded them."""
+        return self.whole_seconds >= min(self.rows, _ROWS_JUDGED)
 
 
 @dataclass(eq=False, slots=True)
@@ -124,25 +172,54 @@ class PartBins:
     ----------
     recordings : dict of RecordingBins
         By recording id, in the order of the file.
+    sections : dict of SectionTimes
+        By recording id and section id.
     unassigned : int
         Rows whose recording is unknown.
-    rounded : bool
-        Whether all timestamps are whole seconds.
     """
 
     recordings: dict[str, RecordingBins] = field(default_factory=dict)
+    sections: dict[tuple[str, str], SectionTimes] = field(default_factory=dict)
     unassigned: int = 0
-    rounded: bool = True
 
-    def add(self, other: PartBins) -> None:
-        """Add another part, one that comes later in the file."""
-        self.unassigned += other.unassigned
-        self.rounded = self.rounded and other.rounded
-        for recording_id, bins in other.recordings.items():
-            if recording_id in self.recordings:
-                self.recordings[recording_id].add(bins)
-            else:
-                self.recordings[recording_id] = bins
+    def add(self, later: PartBins) -> None:
+        """Add another part, one that comes later in the file and stays as it is."""
+        self.unassigned += later.unassigned
+        for recording_id, bins in later.recordings.items():
+            self.recording(recording_id, bins.bins.shape).add(bins)
+        for key, times in later.sections.items():
+            self.sections[key] = self.sections.get(key, SectionTimes()) + times
+
+    def recording(self, recording_id: str, shape: tuple[int, ...]) -> RecordingBins:
+        """Return what is held of a recording, to add to it."""
+        bins = self.recordings.get(recording_id)
+        if bins is None:
+            bins = self.recordings[recording_id] = RecordingBins(np.zeros(shape, np.uint32))
+        return bins
+
+    def check_limits(self, file: SourceFile) -> None:
+        """Check that ids are ids.
+
+        Raises
+        ------
+        LimitError
+            When there are too many recordings or sections.
+        """
+        for what, count, limit in (
+            ("recordings", len(self.recordings), LIMITS.recordings),
+            ("sections", len(self.sections), LIMITS.sections),
+        ):
+            if count > limit:
+                raise LimitError(
+                    f"{file}: more than {limit:,} {what}. Check that 'recording id' and "
+                    "'section id' hold what their names say."
+                )
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether all sections of some length have rounded timestamps."""
+        times = [times for times in self.sections.values() if times.rows > 10]
+        return bool(times) and all(one.is_rounded for one in times)
 
 
 def bin_part(part: Part) -> PartBins:
@@ -155,25 +232,17 @@ def bin_part(part: Part) -> PartBins:
     """
     result = PartBins()
     with open_source(part.source, flat=part.flat) as files:
-        (found,), _ = find_exports(file for file in files if str(file.path) == part.gaze)
-        for block in iter_gaze(found, span=part.span):
+        found, problems = find_exports(file for file in files if str(file.path) == part.gaze)
+        check_problems(found, problems)
+        for block in iter_gaze(found[0], span=part.span):
             result.unassigned += block.unassigned
-            for (recording_id, section_id), unreadable, columns in block.groups:
-                bins = result.recordings.get(recording_id)
-                if bins is None:
-                    if len(result.recordings) == LIMITS.recordings:
-                        raise LimitError(
-                            f"{found.gaze.file}: more than {LIMITS.recordings:,} recordings. "
-                            "Check that 'recording id' holds what its name says."
-                        )
-                    bins = RecordingBins(np.zeros(part.shape, np.uint32))
-                    result.recordings[recording_id] = bins
+            for key, unreadable, (timestamp_ns, x, y) in block.groups:
+                times = result.sections.get(key, SectionTimes())
+                result.sections[key] = times + SectionTimes.of(timestamp_ns)
+                bins = result.recording(key[0], part.shape)
+                result.check_limits(found[0].gaze.file)
                 bins.unreadable += unreadable
-                timestamp_ns, x, y = columns
-                if len(x):
-                    first_ns, last_ns = int(timestamp_ns.min()), int(timestamp_ns.max())
-                    bins.add_samples(section_id, x, y, first_ns, last_ns, part)
-                    result.rounded = result.rounded and is_rounded(timestamp_ns)
+                bins.add_samples(x, y, part)
     return result
 
 
@@ -186,9 +255,8 @@ class PendingExport:
     described: dict[str, Described]
     notices: tuple[str, ...]
     parts: tuple[Future[PartBins], ...]
-    kept: BinnedExport | None
-    cache: HistogramCache | None
-    key: str
+    kept: tuple[BinnedExport, bool] | None
+    keep: Callable[[BinnedExport, bool], None]
 
     def result(self) -> BinnedExport:
         """Wait for the parts and add them up.
@@ -198,41 +266,42 @@ class PendingExport:
         GazeheatError
             When a part cannot be read, or a worker was lost.
         """
-        export = self.kept
-        if export is None:
-            export = self._sum()
-            if self.cache is not None:
-                self.cache.store(self.key, export)
+        export, rounded = self.kept or self._sum()
+        notices = judge_gaze(
+            self.found,
+            recordings=len(export.recordings),
+            rows=export.rows,
+            unreadable=sum(r.counts.unreadable for r in export.recordings) + export.unassigned_rows,
+            rounded=rounded,
+        )
+        if self.kept is None:
+            self.keep(export, rounded)
         # A copied folder has the same histograms under another name.
         return replace(
             export,
             name=self.found.name,
             image=self.image,
-            notices=(*export.notices, *self.image.notices),
+            notices=(*self.notices, *notices, *self.image.notices),
         )
 
-    def _sum(self) -> BinnedExport:
+    def _sum(self) -> tuple[BinnedExport, bool]:
         total = PartBins()
+        shape = grid_shape(self.image.size)
+        # As sections.csv lists them, then any others.
+        for recording_id in self.described:
+            total.recording(recording_id, shape)
+            total.check_limits(self.found.gaze.file)
         for part in self.parts:
             with _lost_workers_in_words():
                 total.add(part.result())
-        bins = total.recordings
-        # As sections.csv lists them, then any others.
-        ids = [*self.described, *(one for one in bins if one not in self.described)]
-        notices = judge_gaze(
-            self.found,
-            recordings=len(ids),
-            rows=sum(b.rows + b.unreadable for b in bins.values()) + total.unassigned,
-            unreadable=sum(b.unreadable for b in bins.values()) + total.unassigned,
-            rounded=total.rounded and any(b.rows > 10 for b in bins.values()),
-        )
-        return BinnedExport(
+            total.check_limits(self.found.gaze.file)
+        export = BinnedExport(
             name=self.found.name,
             kind=self.found.kind,
-            recordings=_histograms(ids, bins, self.described, grid_shape(self.image.size)),
+            recordings=_histograms(total, self.described),
             unassigned_rows=total.unassigned,
-            notices=(*self.notices, *notices),
         )
+        return export, total.is_rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,17 +311,16 @@ class _Name:
     wearer: str
 
 
-def _histograms(
-    ids: list[str],
-    bins: dict[str, RecordingBins],
-    described: dict[str, Described],
-    shape: tuple[int, int],
-) -> tuple[RecordingHistogram, ...]:
+def _histograms(total: PartBins, described: dict[str, Described]) -> tuple[RecordingHistogram, ...]:
+    ids = list(total.recordings)
+    durations_ns = dict.fromkeys(ids, 0)
+    for (recording_id, _), times in total.sections.items():
+        durations_ns[recording_id] += times.last_ns - times.first_ns if times.rows else 0
     about = [described.get(one, Described()) for one in ids]
     names = [_Name(one, d.name, d.wearer) for one, d in zip(ids, about, strict=True)]
     histograms = []
     for name, label in zip(names, recording_labels(names), strict=True):
-        found = bins.get(name.id) or RecordingBins(np.zeros(shape, np.uint32))
+        found = total.recordings[name.id]
         used = int(found.bins.sum(dtype=np.int64))
         histograms.append(
             RecordingHistogram(
@@ -260,7 +328,7 @@ def _histograms(
                 name=name.name,
                 wearer=name.wearer,
                 label=label,
-                duration_ns=sum(last - first for first, last in found.spans_ns.values()),
+                duration_ns=durations_ns[name.id],
                 counts=Counts(
                     used=used,
                     outside=found.detected - used,
@@ -298,15 +366,25 @@ def submit_export(
     part_bytes : int
         About the length of the stretches that a file on disk is cut into.
     """
-    notices: list[str] = []
-    described = read_sections(found, notices)
     # Without recordings: of the picture alone, the extent is known.
     extent = Enrichment(found.name, found.kind, (), image).extent()
     shape = grid_shape(image.size)
     key, kept = "", None
+
+    def make_key(cache: HistogramCache) -> str:
+        return _cache_key(cache, Path(source), found, extent, shape)
+
+    def keep(export: BinnedExport, rounded: bool) -> None:
+        # Files that changed while they were read have no name that would be true.
+        if cache is not None and make_key(cache) == key:
+            cache.store(key, export, rounded=rounded)
+
     if cache is not None:
-        key = _cache_key(cache, Path(source), found, extent, shape)
+        key = make_key(cache)
         kept = cache.load(key)
+    # Behind the key: a table saved in between must not leave old names under its new key.
+    notices: list[str] = []
+    described = read_sections(found, notices)
     parts: list[Future[PartBins]] = []
     if kept is None:
         spans: list[Span | None] = [*split_lines(found.gaze, part_bytes)] or [None]
@@ -322,8 +400,7 @@ def submit_export(
         notices=tuple(notices),
         parts=tuple(parts),
         kept=kept,
-        cache=cache,
-        key=key,
+        keep=keep,
     )
 
 
@@ -351,11 +428,13 @@ def _lost_workers_in_words() -> Iterator[None]:
             "memory. Try again with fewer --jobs."
         ) from None
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in ("distributed", "concurrent"):
+        is_theirs = type(error).__module__.partition(".")[0] in ("distributed", "concurrent")
+        # What a worker says that cannot load the function it is sent.
+        if not is_theirs and not isinstance(error, (RuntimeError, ImportError)):
             raise
         raise ClusterError(
-            f"The cluster lost its work ({type(error).__name__}: {error}). Check that its "
-            "workers are up, have gazeheat installed, and see the data under the same path."
+            f"The cluster lost its work ({type(error).__name__}). Check that its workers are "
+            "up, have gazeheat installed, and see the data under the same path."
         ) from None
 
 
@@ -395,6 +474,10 @@ def _until_done(executor: Executor) -> Iterator[Executor]:
 
 @contextmanager
 def _open_cluster(address: str) -> Iterator[Executor]:
+    if not _ADDRESS.fullmatch(address):
+        raise ClusterError(
+            f"'{address}' is not the address of a scheduler. Give one such as tcp://10.0.0.5:8786."
+        )
     try:
         from distributed import Client
     except ImportError:
@@ -402,15 +485,25 @@ def _open_cluster(address: str) -> Iterator[Executor]:
             "Working on a cluster needs another package. Install it with "
             "pip install 'gazeheat[cluster]'."
         ) from None
+    # What matters of it is raised.
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         # The package is not typed.
         client: Any = Client(  # type: ignore[no-untyped-call]
             address, timeout=_SCHEDULER_TIMEOUT_S, set_as_default=False
         )
-    except (OSError, ValueError, TimeoutError):
+    except Exception:  # of many kinds, by what answers in its place
         raise ClusterError(
             f"No scheduler answers at {address}. Check the address, and that "
             "'dask scheduler' runs there."
         ) from None
     with client:
-        yield client.get_executor()
+        try:
+            client.wait_for_workers(1, timeout=_WORKERS_TIMEOUT_S)
+        except TimeoutError:
+            raise ClusterError(
+                f"The scheduler at {address} has no workers. Start 'dask worker {address}' on "
+                "the machines that shall read."
+            ) from None
+        yield client.get_executor(pure=False)

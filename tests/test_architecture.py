@@ -103,5 +103,5 @@ def test_public_names_explain_themselves(name):
     assert not text.startswith(f"{name}(")
 
 
-def test_public_names_are_listed_once_in_order():
-    assert gazeheat_core.__all__ == sorted(set(gazeheat_core.__all__))
+def test_public_names_are_listed_once():
+    assert len(gazeheat_core.__all__) == len(set(gazeheat_core.__all__))

@@ -243,8 +243,9 @@ def split_lines(table: Table, part_bytes: int) -> list[Span]:
 
 def _next_line(file: SourceFile, position: int) -> int:
     """Return where the first line that begins at or behind a position begins."""
-    with file.open_span(position - 1, 2**62) as stream:
-        position -= 1
+    position -= 1
+    # A line beyond the limit is refused when it is read: no use in looking for its end.
+    with file.open_span(position, position + LIMITS.line_bytes + BLOCK_BYTES) as stream:
         while data := stream.read(2**16):
             cut = data.find(b"\n") + 1
             if cut:

@@ -1,0 +1,586 @@
+"""Exports read in parts: in any cut, by any workers, the same as read whole."""
+
+import gzip
+import json
+import math
+import multiprocessing
+import os
+import re
+import signal
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+import gazeheat_core as gh
+from gazeheat_core import studies
+from gazeheat_core.cli import main
+from gazeheat_core.errors import ClusterError
+from gazeheat_core.exports import find_exports, open_source, read_export
+from gazeheat_core.exports.pupil_cloud import read_plain_image
+from gazeheat_core.exports.tables import read_blocks, read_header, split_lines
+from gazeheat_core.heatmap import BinnedExport, bin_export
+from gazeheat_core.studies import Part, bin_part, open_executor, submit_export
+from tests.builders import (
+    FIRST_NS,
+    MM,
+    PEOPLE,
+    RIM,
+    ROWS,
+    Row,
+    export_files,
+    export_folder,
+    export_zip,
+    gaze_columns,
+    gaze_csv,
+    picture_bytes,
+    write_zip,
+)
+
+PATIENCE_S = 60
+SECOND_NS = 1_000_000_000
+needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes by name here")
+PICTURE = picture_bytes((40, 30))
+
+
+def binned_whole(given):
+    with open_source(given) as files:
+        (found,), _ = find_exports(files)
+        return bin_export(read_export(found))
+
+
+def submitted(given, executor, part_bytes=studies.PART_BYTES, **options):
+    """Start on the only export of `given`."""
+    with open_source(given, flat=options.get("flat", False)) as files:
+        (found,), _ = find_exports(files)
+        image = read_plain_image(found)
+        assert image is not None
+        return submit_export(given, found, image, executor, part_bytes=part_bytes, **options)
+
+
+def binned_in_parts(given, part_bytes=studies.PART_BYTES, executor=None, **options):
+    if executor is not None:
+        return submitted(given, executor, part_bytes, **options).result()
+    with open_executor() as alone:
+        return submitted(given, alone, part_bytes, **options).result()
+
+
+def facts(export):
+    """Everything an export says but its bins, as plain values."""
+    image = export.image
+    return {
+        "type": type(export),
+        "name": export.name,
+        "kind": export.kind,
+        "image": (image.size, image.data, image.exif_transposed, image.notices),
+        "image_problem": export.image_problem,
+        "unassigned_rows": export.unassigned_rows,
+        "notices": export.notices,
+        "recordings": [
+            (r.id, r.name, r.wearer, r.label, r.duration_ns, r.counts) for r in export.recordings
+        ],
+    }
+
+
+def assert_same(one, other):
+    """Equal in every field, and bit for bit in the bins."""
+    assert facts(one) == facts(other)
+    for a, b in zip(one.recordings, other.recordings, strict=True):
+        assert a.bins.dtype == b.bins.dtype == np.uint32
+        np.testing.assert_array_equal(a.bins, b.bins)
+
+
+def with_gaze(folder, gaze, **options):
+    """An export in a folder, with these bytes as its gaze."""
+    export_folder(folder, **options)
+    (folder / "gaze.csv").write_bytes(gaze)
+    return folder
+
+
+# ---------------------------------------------------------------- any cut gives the same
+
+
+def cells(*values):
+    return ",".join(values)
+
+
+NS = st.sampled_from([str(FIRST_NS + i * 5_000_000) for i in range(4)] + ["1.67041E+18", "gone"])
+GAZE_LINES = st.builds(
+    cells,
+    st.sampled_from(["s1", "s2", ""]),
+    st.sampled_from(["rec-a", "rec-b", "another", ""]),
+    NS,
+    st.sampled_from(["true", "false", "TRUE", "maybe", ""]),
+    st.sampled_from(["10.5", "0", "40", "40.01", "-1", "", "x"]),
+    st.sampled_from(["5.25", "30", "", "1e1"]),
+    st.just(""),
+    st.just(""),
+)
+LINES = st.one_of(GAZE_LINES, GAZE_LINES, st.sampled_from(["", "  ", "a,b", '"', ",,,,,,,"]))
+
+
+@given(
+    lines=st.lists(LINES, max_size=12),
+    end=st.sampled_from(["\n", "\r\n", "\n\n"]),
+    bom=st.booleans(),
+    long_header=st.booleans(),
+    last_end=st.booleans(),
+    part_bytes=st.integers(1, 400),
+    people=st.sampled_from([PEOPLE, None]),
+)
+@example([], "\n", False, False, False, 1, PEOPLE)
+@example(gaze_csv(ROWS).splitlines()[1:], "\n", False, False, True, 1, PEOPLE)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+def test_parts_of_any_size_give_what_the_whole_gives(
+    lines, end, bom, long_header, last_end, part_bytes, people
+):
+    header = gaze_columns() + (",note" * 60 if long_header else "")
+    text = end.join([header, *lines]) + (end if last_end else "")
+    with TemporaryDirectory() as home:
+        data = text.encode("utf-8-sig" if bom else "utf-8")
+        folder = with_gaze(Path(home) / "Shelf", data, people=people, picture_data=PICTURE)
+        try:
+            whole = binned_whole(folder)
+        except gh.GazeheatError as error:
+            with pytest.raises(type(error), match=f"^{re.escape(str(error))}$"):
+                binned_in_parts(folder, part_bytes)
+        else:
+            assert_same(binned_in_parts(folder, part_bytes), whole)
+
+
+@given(
+    lines=st.lists(st.sampled_from(["", "a", "b,c", "d" * 50, "\r", '"'])),
+    end=st.sampled_from(["\n", "\r\n"]),
+    last_end=st.booleans(),
+    part_bytes=st.integers(1, 200),
+)
+def test_parts_hold_every_line_once(lines, end, last_end, part_bytes):
+    body = (end.join(lines) + (end if last_end else "")).encode()
+    data = b"a header,of two" + end.encode() + body
+    with TemporaryDirectory() as home:
+        (Path(home) / "gaze.csv").write_bytes(data)
+        with open_source(home) as (file,):
+            table = read_header(file)
+            spans = split_lines(table, part_bytes)
+            stretches = [data[start:stop] for start, stop in spans]
+            read = [b"".join(read_blocks(table, span=span)) for span in spans]
+    assert b"".join(stretches) == body
+    assert all(stretches)
+    assert all(stretch.endswith(b"\n") for stretch in stretches[:-1])
+    # Blank lines may be passed over.
+    for stretch, text in zip(stretches, read, strict=True):
+        assert text.split() == stretch.split()
+
+
+def test_parts_are_about_as_long_as_asked(tmp_path):
+    (tmp_path / "gaze.csv").write_bytes(b"head\n" + b"123456789\n" * 100)
+    with open_source(tmp_path) as (file,):
+        spans = split_lines(read_header(file), 250)
+    assert spans == [(5, 255), (255, 505), (505, 755), (755, 1005)]
+
+
+def test_a_table_without_line_ends_is_not_searched_to_its_end_for_each_part(tmp_path, monkeypatch):
+    data = gaze_columns().encode() + b"\n" + b"1" * 2**20
+    folder = with_gaze(tmp_path / "Shelf", data)
+    read = []
+    monkeypatch.setattr("gazeheat_core.exports.tables.LIMITS", gh.exports.Limits(line_bytes=10))
+    monkeypatch.setattr("gazeheat_core.exports.tables.BLOCK_BYTES", 1000)
+    with open_source(folder) as files:
+        (found,), _ = find_exports(files)
+        original = gh.exports.sources.CountedStream.read
+
+        def counted(stream, size=-1):
+            data = original(stream, size)
+            read.append(len(data))
+            return data
+
+        monkeypatch.setattr("gazeheat_core.exports.sources.CountedStream.read", counted)
+        split_lines(found.gaze, 2**15)
+    assert sum(read) < 32 * 2000 + 1000  # 31 cuts of 1,010 bytes; to the end it were 17 MB
+
+
+def test_a_line_beyond_the_limit_is_refused_as_in_the_whole(tmp_path):
+    data = gaze_csv(ROWS).encode() + b"1" * 12 * 2**20
+    folder = with_gaze(tmp_path / "Shelf", data)
+    for read in (binned_whole, lambda given: binned_in_parts(given, 2**20)):
+        with pytest.raises(gh.LimitError, match="a line is longer than 1,048,576 bytes"):
+            read(folder)
+
+
+@pytest.mark.parametrize("kind", [RIM, MM])
+def test_what_a_part_counts_can_be_checked_by_eye(tmp_path, kind):
+    rows = [
+        Row(0.0, 0.0, True, "rec-b", "s1", 100),
+        Row(39.9, 29.9, True, "rec-a", "s2", 1000),
+        Row(0.0, 0.0, True, "rec-b", "s1", 160),
+        Row(50.0, 0.0, True, "rec-a", "s2", 1300),
+        Row(math.nan, math.nan, False, "rec-a", "s3", 7),
+        Row("gone", 0.0, True, "rec-b", "s1", 900),
+        Row(0.0, 0.0, True, "", "s1", 999),
+    ]
+    folder = export_folder(tmp_path / "Shelf", rows, kind=kind)
+    export = binned_in_parts(folder, 1)
+    assert isinstance(export, BinnedExport)
+    ada, ben = export.recordings
+    assert (ada.id, ada.label, ada.duration_ns) == ("rec-a", "P01", 300)
+    assert ada.counts == gh.Counts(used=1, outside=1, undetected=1)
+    assert (ben.id, ben.label, ben.duration_ns) == ("rec-b", "P02", 60)
+    assert ben.counts == gh.Counts(used=2, unreadable=1)
+    assert export.unassigned_rows == 1
+    assert (ada.bins[224, 299], ben.bins[0, 0]) == (1, 2)
+    assert_same(export, binned_whole(folder))
+
+
+def test_recordings_that_take_turns_and_sections_across_parts(tmp_path):
+    rows = [
+        Row(float(i % 40), float(i % 30), i % 7 > 0, f"rec-{'cab'[i % 3]}", f"sec-{i % 5}")
+        for i in range(60)
+    ]
+    folder = export_folder(tmp_path / "Shelf", rows)
+    whole = binned_whole(folder)
+    # As sections.csv lists them, then as the file does.
+    assert [r.id for r in whole.recordings] == ["rec-a", "rec-b", "rec-c"]
+    for part_bytes in (1, 70, 10**6):
+        assert_same(binned_in_parts(folder, part_bytes), whole)
+
+
+def test_a_recording_without_rows_is_kept(tmp_path):
+    people = [*PEOPLE, ("rec-z", "sec-z", "P09", "Zoe")]
+    folder = export_folder(tmp_path / "Shelf", people=people)
+    export = binned_in_parts(folder, 40)
+    zoe = export.recordings[-1]
+    assert (zoe.name, zoe.duration_ns, zoe.rows, zoe.bins.any()) == ("P09", 0, 0, False)
+    assert_same(export, binned_whole(folder))
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [gzip.compress, lambda data: data.decode().encode("utf-16")],
+    ids=["gzip", "UTF-16"],
+)
+def test_what_has_to_be_read_from_its_start_is_one_part(tmp_path, pack):
+    folder = with_gaze(tmp_path / "Shelf", pack(gaze_csv(ROWS).encode()))
+    with open_executor() as executor:
+        pending = submitted(folder, executor, 1)
+        assert len(pending.parts) == 1
+        assert_same(pending.result(), binned_whole(folder))
+
+
+def test_a_zip_is_one_part(tmp_path):
+    path = export_zip(tmp_path / "shelf.zip")
+    with open_executor() as executor:
+        pending = submitted(path, executor, 1)
+        assert len(pending.parts) == 1
+        assert_same(pending.result(), binned_whole(path))
+
+
+def test_each_export_of_a_zip_is_read_by_itself(tmp_path):
+    files = {}
+    for name, rows in (("a", ROWS), ("b", ROWS[:5])):
+        files |= {f"{name}/{file}": data for file, data in export_files(rows).items()}
+    path = write_zip(tmp_path / "both.zip", files)
+    with open_executor() as executor, open_source(path) as opened:
+        found, _ = find_exports(opened)
+        pending = [submit_export(path, one, read_plain_image(one), executor) for one in found]
+        assert [one.result().rows for one in pending] == [9, 5]
+
+
+SECONDS = 1_741_942_800 * SECOND_NS
+
+
+@pytest.mark.parametrize(
+    ("timestamps_ns", "noticed"),
+    [
+        ({"s1": [SECONDS + i * SECOND_NS for i in range(11)]}, True),
+        ({"s1": [SECONDS + i * SECOND_NS for i in range(10)]}, False),
+        ({"s1": [SECONDS] * 6, "s2": [SECONDS] * 6}, False),  # both too short to tell
+        ({"s1": [SECONDS] * 11, "s2": [SECONDS + 1]}, True),  # the second one is
+        ({"s1": [SECONDS] * 11, "s2": [SECONDS + 1] * 11}, False),
+        ({"s1": [SECONDS] * 11 + [SECONDS + 1]}, False),
+        ({"s1": [SECONDS] * 999 + [SECONDS + 1]}, False),
+        ({"s1": [SECONDS] * 1000 + [SECONDS + 1]}, True),  # only the first 1,000 are looked at
+    ],
+)
+@pytest.mark.parametrize("part_bytes", [500, 2**20])
+def test_rounded_timestamps_are_noticed_alike(tmp_path, timestamps_ns, noticed, part_bytes):
+    rows = [
+        Row(1.0, 1.0, True, "rec-a", section, time)
+        for section, times in timestamps_ns.items()
+        for time in times
+    ]
+    folder = export_folder(tmp_path / "Shelf", rows)
+    whole = binned_whole(folder)
+    assert any("rounded" in notice for notice in whole.notices) == noticed
+    assert_same(binned_in_parts(folder, part_bytes), whole)
+
+
+def test_unreadable_rows_are_noticed_alike(tmp_path):
+    rows = [*ROWS, *[Row("gone", 1.0)] * 20]
+    folder = export_folder(tmp_path / "Shelf", rows)
+    export = binned_in_parts(folder, 100)
+    assert export.notices == (
+        "gaze.csv in Shelf: 22 of 29 rows cannot be read and are left out. "
+        "If a spreadsheet has saved the file, use the original download.",
+    )
+    assert_same(export, binned_whole(folder))
+
+
+def test_a_broken_table_of_sections_is_noticed_alike(tmp_path):
+    folder = export_folder(tmp_path / "Shelf")
+    (folder / "sections.csv").write_text("who,when\nAda,now\n")
+    export = binned_in_parts(folder, 100)
+    assert "Recordings are shown by their ids" in export.notices[0]
+    assert_same(export, binned_whole(folder))
+
+
+@pytest.mark.parametrize("rows", [[], [Row("gone", 1.0)] * 3], ids=["no rows", "no readable row"])
+def test_gaze_that_cannot_be_used_is_refused_alike(tmp_path, rows):
+    folder = export_folder(tmp_path / "Shelf", rows)
+    with pytest.raises(gh.ExportError) as whole:
+        binned_whole(folder)
+    with pytest.raises(gh.ExportError) as parts:
+        binned_in_parts(folder, 30)
+    assert str(parts.value) == str(whole.value)
+
+
+@pytest.mark.parametrize(
+    ("what", "limits"),
+    [("recordings", {"recordings": 3}), ("sections", {"sections": 3})],
+)
+@pytest.mark.parametrize("part_bytes", [1, 2**20], ids=["over all parts", "in one part"])
+def test_ids_that_are_none_are_refused(tmp_path, monkeypatch, what, limits, part_bytes):
+    rows = [Row(1.0, 1.0, True, f"rec-{i}", f"sec-{i}") for i in range(4)]
+    folder = export_folder(tmp_path / "Shelf", rows, people=None)
+    assert len(binned_in_parts(folder, part_bytes).recordings) == 4
+    monkeypatch.setattr(studies, "LIMITS", gh.exports.Limits(**limits))
+    with pytest.raises(gh.LimitError, match=rf"gaze\.csv in Shelf: more than 3 {what}\."):
+        binned_in_parts(folder, part_bytes)
+
+
+def test_recordings_that_are_only_listed_count_towards_the_limit(tmp_path, monkeypatch):
+    people = [(f"rec-{i}", f"sec-{i}", f"P{i}", "Ada") for i in range(4)]
+    folder = export_folder(tmp_path / "Shelf", [Row(1.0, 1.0, True, "rec-0")], people=people)
+    monkeypatch.setattr(studies, "LIMITS", gh.exports.Limits(recordings=3))
+    with pytest.raises(gh.LimitError, match="more than 3 recordings"):
+        binned_in_parts(folder)
+
+
+def test_the_result_can_be_asked_for_again(tmp_path):
+    folder = export_folder(tmp_path / "Shelf")
+    with open_executor() as executor:
+        pending = submitted(folder, executor, 30)
+        assert len(pending.parts) > 5
+        assert_same(pending.result(), binned_whole(folder))
+        assert_same(pending.result(), binned_whole(folder))
+
+
+def test_links_beside_the_gaze_are_passed_over_in_a_flat_folder(tmp_path):
+    folder = export_folder(tmp_path / "Shelf")
+    (folder / "sections.csv").rename(tmp_path / "elsewhere.csv")
+    (folder / "sections.csv").symlink_to(tmp_path / "elsewhere.csv")
+    names = [[r.name for r in binned_in_parts(folder, flat=flat).recordings] for flat in (0, 1)]
+    assert names == [["P01", "P02"], ["", ""]]
+
+
+# ---------------------------------------------------------------- workers
+
+
+@pytest.fixture(scope="module")
+def two_processes():
+    with open_executor(jobs=2) as executor:
+        yield executor
+
+
+@pytest.fixture
+def study(tmp_path):
+    rows = [Row(float(i % 41), float(i % 31), i % 5 > 0, f"rec-{'ab'[i % 2]}") for i in range(500)]
+    return export_folder(tmp_path / "Shelf", rows)
+
+
+def test_every_kind_of_worker_gives_the_same(study, two_processes):
+    whole = binned_whole(study)
+    assert_same(binned_in_parts(study, 2000), whole)
+    assert_same(binned_in_parts(study, 2000, two_processes), whole)
+    with studies.ThreadPoolExecutor(3) as threads:
+        assert_same(binned_in_parts(study, 2000, threads), whole)
+
+
+def test_what_a_worker_says_arrives_word_for_word(tmp_path, two_processes):
+    too_long = gaze_csv(ROWS).encode() + b"1" * 2 * 2**20
+    folder = with_gaze(tmp_path / "Shelf", too_long)
+    for executor in (None, two_processes):
+        with pytest.raises(gh.LimitError) as error:
+            binned_in_parts(folder, 2**20, executor)
+        assert str(error.value) == (
+            "gaze.csv in Shelf: a line is longer than 1,048,576 bytes, "
+            "so this is no table of gaze. Give the file as it was downloaded."
+        )
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda gaze: gaze.unlink(), "no gaze.csv found"),
+        (lambda gaze: gaze.write_bytes(b""), "the file is empty"),
+        (lambda gaze: gaze.write_text("who,when\n"), "the header is not one of"),
+    ],
+)
+def test_gaze_that_is_lost_on_the_way_to_the_worker_is_said(study, harm, words):
+    whole = Part(str(study), False, "gaze.csv", None, (40.0, 30.0), (225, 300))
+    assert sum(r.rows for r in bin_part(whole).recordings.values()) == 500
+    harm(study / "gaze.csv")
+    with pytest.raises(gh.GazeheatError, match=words):
+        bin_part(whole)
+
+
+def pipe_part(path):
+    """A part that no worker gets on with until someone opens the pipe's other end."""
+    os.mkfifo(path)
+    return Part(str(path), False, "gaze.csv", None, (1.0, 1.0), (1, 1))
+
+
+def submit_and_kill(submit, *arguments):
+    """Submit, then kill the workers that were started for it."""
+    before = set(multiprocessing.active_children())
+    pending = submit(*arguments)
+    for process in set(multiprocessing.active_children()) - before:
+        os.kill(process.pid, signal.SIGKILL)
+    return pending
+
+
+@needs_pipes
+def test_a_killed_process_is_one_sentence(study, tmp_path):
+    with open_executor(jobs=2) as executor:
+        waiting = submit_and_kill(executor.submit, bin_part, pipe_part(tmp_path / "a.zip"))
+        assert isinstance(waiting.exception(PATIENCE_S), studies.BrokenExecutor)
+        with pytest.raises(ClusterError, match=r"A worker process was stopped .* fewer --jobs\."):
+            binned_in_parts(study, executor=executor)
+
+
+@needs_pipes
+def test_a_process_killed_while_it_reads_is_one_sentence(tmp_path):
+    path = export_zip(tmp_path / "shelf.zip")
+    with open_executor(jobs=2) as executor:
+        with open_source(path) as files:
+            (found,), _ = find_exports(files)
+            image = read_plain_image(found)
+            path.unlink()
+            os.mkfifo(path)
+            pending = submit_and_kill(submit_export, path, found, image, executor)
+        with pytest.raises(ClusterError, match="A worker process was stopped"):
+            pending.result()
+
+
+def test_after_an_error_nothing_more_is_begun(tmp_path):
+    begun = []
+    go_on = threading.Event()
+
+    def work(number):
+        begun.append(number)
+        assert go_on.wait(PATIENCE_S)
+
+    def fail():
+        with open_executor() as executor:
+            waiting = [executor.submit(work, number) for number in range(10)]
+            waiting[-1].add_done_callback(lambda _: go_on.set())
+            raise gh.ExportError("wrong")
+
+    with pytest.raises(gh.ExportError, match="wrong"):
+        fail()
+    assert begun in ([], [0])
+
+
+@needs_pipes
+def test_after_an_error_processes_begin_nothing_more(tmp_path):
+    def let_go(_):
+        for name in "ab":
+            os.close(os.open(tmp_path / name, os.O_WRONLY))
+
+    def fail():
+        with open_executor(jobs=2) as executor:
+            for name in "ab":
+                executor.submit(bin_part, pipe_part(tmp_path / name))
+            done = [executor.submit(Path.touch, tmp_path / f"done-{i}") for i in range(20)]
+            done[-1].add_done_callback(let_go)
+            raise gh.ExportError("wrong")
+
+    with pytest.raises(gh.ExportError, match="wrong"):
+        fail()
+    # What the pool has handed out already, one for each process and one more, is done.
+    assert len(list(tmp_path.glob("done-*"))) <= 3
+
+
+def test_an_error_that_is_none_of_ours_is_not_dressed_up(study, monkeypatch):
+    def broken(part):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(studies, "bin_part", broken)
+    with pytest.raises(ZeroDivisionError):
+        binned_in_parts(study)
+
+
+# ---------------------------------------------------------------- the command line
+
+
+def printed(capsys, *arguments):
+    status = main([str(argument) for argument in arguments])
+    return (status, *capsys.readouterr())
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_jobs_change_nothing_but_the_time(tmp_path, capsys):
+    given = []
+    for i in range(10):
+        rows = [Row(float(j % 41), float(i), True, "rec-a") for j in range(20 + i)]
+        name = f"{9 - i} shelf"
+        packed = i % 2
+        given.append(
+            export_zip(tmp_path / f"{name}.zip", rows, name=name)
+            if packed
+            else export_folder(tmp_path / name, rows)
+        )
+    results = []
+    for jobs in ("1", "2"):
+        out = tmp_path / "images"
+        status, said, warned = printed(capsys, *given, "--out", out, "--jobs", jobs)
+        assert (status, warned) == (0, "")
+        lines = [json.loads(line) for line in said.splitlines()]
+        assert [line["enrichment"] for line in lines] == [f"{9 - i} shelf" for i in range(10)]
+        assert [line["recordings"][0]["rows"] for line in lines] == [20 + i for i in range(10)]
+        results.append((said, contents(out)))
+    assert results[0] == results[1]
+    assert len(results[0][1]) == 20
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (b"no table", "the header is not one of"),  # known when it is opened
+        (gaze_columns().encode(), "there is a header but no gaze"),  # and when it is read
+    ],
+)
+def test_an_error_in_the_last_leaves_nothing(tmp_path, capsys, jobs, harm, words):
+    given = [export_folder(tmp_path / name) for name in "abc"]
+    (given[-1] / "gaze.csv").write_bytes(harm)
+    out = tmp_path / "images"
+    status, said, warned = printed(capsys, *given, "--out", out, "--jobs", jobs)
+    assert (status, said) == (2, "")
+    assert warned.startswith("gazeheat: gaze.csv in c: ")
+    assert words in warned
+    assert warned.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("jobs", ["0", "-3"])
+def test_jobs_below_one_are_refused(tmp_path, capsys, jobs):
+    given = export_zip(tmp_path / "shelf.zip")
+    status, said, warned = printed(capsys, given, "--out", tmp_path / "images", "--jobs", jobs)
+    assert (status, said, warned) == (2, "", f"gazeheat: --jobs is {jobs}; give 1 or more.\n")
