@@ -98,6 +98,7 @@ STYLE = f"""
 [data-testid="stMainBlockContainer"] {{ padding: 2.4rem 3rem 1rem; }}
 [data-testid="stHeader"] {{ height: 2.4rem; background: transparent; }}
 .st-key-bar h3 {{ white-space: nowrap; padding: 0 1rem 0 0; }}
+.st-key-bar [data-testid="stMarkdownContainer"] {{ margin: 0; }}
 .st-key-stage {{ container-type: inline-size; --left-over: max(100vh - 15rem, 16rem); }}
 .st-key-stage > :has(> .st-key-picture) {{
   --frame: {2 * MARGIN_PX}px;
@@ -107,9 +108,7 @@ STYLE = f"""
   flex: none !important;
 }}
 .st-key-picture .colorbar text {{ fill: currentColor !important; }}
-[data-testid="stCaptionContainer"] p {{
-  color: color-mix(in srgb, CanvasText 75%, transparent);
-}}
+[data-testid="stCaptionContainer"] {{ opacity: 0.75; }}
 .st-key-recordings label p {{
   line-height: 1.35;
   overflow-wrap: anywhere;
@@ -623,7 +622,7 @@ def loaded_page() -> None:
             "Remove", on_click=remove, args=(number,), help="Forget this export; the others stay."
         )
         with st.popover("Add files"):
-            uploader("More exports, or a picture for the one that is open")
+            uploader("Exports, or a picture for this one")
             choose_from_server()
         st.button("Clear", on_click=clear, help="Forget everything that was loaded.")
     show_problems()
@@ -762,6 +761,7 @@ def listed(opened: Opened) -> list[int]:
             f"{at + 1:,} to {min(at + RECORDINGS_AT_A_TIME, len(found)):,} of {len(found):,}"
         ),
         key=f"pages-{opened.number}",
+        label_visibility="collapsed",
     )
     return found[start : start + RECORDINGS_AT_A_TIME]
 
@@ -868,10 +868,15 @@ def description(export: gh.Export | gh.BinnedExport, heatmap: gh.Heatmap) -> str
     down = ("at the top", "halfway down", "at the bottom")[int(3 * y)]
     return (
         f"Heatmap over the reference image of {export.name}, from {heatmap.counts.used:,} gaze "
-        f"samples of {heatmap.recordings} recordings. The longest gaze is {across}, {down}: "
+        f"samples of {recordings(heatmap)}. The longest gaze is {across}, {down}: "
         f"x {x * width:,.0f} px, y {y * height:,.0f} px. Half the longest or more covers "
         f"{(heatmap.values >= 0.5).mean():.0%} of the picture."
     )
+
+
+def recordings(heatmap: gh.Heatmap) -> str:
+    """Return how many recordings were pooled."""
+    return f"{heatmap.recordings:,} recording" + ("s" if heatmap.recordings != 1 else "")
 
 
 def counted(opened: Opened, heatmap: gh.Heatmap) -> str:
@@ -891,11 +896,10 @@ def counted(opened: Opened, heatmap: gh.Heatmap) -> str:
         *([f"{not_ticked:,} not ticked"] if not_ticked else []),
         *([f"{export.unassigned_rows:,} of no recording"] if export.unassigned_rows else []),
     ]
-    recordings = f"{heatmap.recordings} recording" + ("s" if heatmap.recordings != 1 else "")
     start = (
-        f"**{counts.used:,} samples of {recordings}**"
+        f"**{counts.used:,} samples of {recordings(heatmap)}**"
         if counts.used
-        else f"No gaze of {recordings} lies on the picture, so it is bare: 0 samples"
+        else f"No gaze of {recordings(heatmap)} lies on the picture, so it is bare: 0 samples"
     )
     return f"{start} · {' · '.join(parts)} = {export.rows:,} rows"
 

@@ -1,0 +1,208 @@
+"""How the page stands in its window: nothing cut, nothing stretched, light and dark."""
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from tests import builders
+from tests.browser.conftest import (
+    DESKTOP,
+    TABLET,
+    add_files,
+    box,
+    drawn,
+    drop,
+    line,
+    open_sample,
+    photograph,
+    picture,
+)
+from tests.builders import Row
+
+BACKGROUNDS = {"light": (0xFF, 0xFF, 0xFF), "dark": (0x14, 0x17, 0x1B)}  # .streamlit/config.toml
+
+
+def bounds(locator):
+    """Left, top, right and bottom of what is shown."""
+    expect(locator).to_be_visible()
+    at = locator.bounding_box()
+    return at["x"], at["y"], at["x"] + at["width"], at["y"] + at["height"]
+
+
+def widest(page):
+    return page.evaluate(
+        "Math.max(document.documentElement.scrollWidth,"
+        "document.querySelector('[data-testid=stMain]').scrollWidth)"
+    )
+
+
+def study(size, **options):
+    width, height = size
+    rows = [Row(width * 0.3, height * 0.4), Row(width * 0.7, height * 0.8)]
+    return builders.export_zip(rows=rows, size=size, fixations=None, **options)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_chart_stands_on_the_page_s_own_ground(visit, scheme):
+    page = visit(scheme=scheme)
+    open_sample(page)
+    page.mouse.move(0, 0)
+    window = np.asarray(photograph(page))
+    left, top, right, bottom = (round(side) for side in bounds(picture(page)))
+    beside = {
+        "above": window[top - 4, (left + right) // 2],
+        "below": window[bottom + 4, (left + right) // 2],
+        "left": window[(top + bottom) // 2, left - 4],
+        "right": window[(top + bottom) // 2, right + 4],
+        "corner of the page": window[890, 10],
+    }
+    for where, colour in beside.items():
+        assert tuple(colour) == BACKGROUNDS[scheme], where
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_ticks_of_the_colour_bar_can_be_read(visit, scheme):
+    page = visit(scheme=scheme)
+    open_sample(page)
+    ink = page.locator(".colorbar text").first.evaluate("text => getComputedStyle(text).fill")
+    assert ink == {"light": "rgb(27, 31, 36)", "dark": "rgb(232, 234, 237)"}[scheme]
+
+
+def test_everything_is_in_sight_on_a_desktop(page):
+    open_sample(page)
+    parts = [
+        box(page, "P01"),
+        box(page, "P04"),
+        page.get_by_role("slider", name="Scale"),
+        page.get_by_role("slider", name="Opacity"),
+        page.get_by_role("combobox", name="Colours"),
+        picture(page),
+        page.locator(".colorbar"),
+        line(page),
+        page.get_by_role("button", name="Download heatmap"),
+        page.get_by_role("button", name="Download overlay"),
+    ]
+    for part in parts:
+        left, top, right, bottom = bounds(part)
+        assert 0 <= left < right <= DESKTOP["width"], part
+        assert 0 <= top < bottom <= DESKTOP["height"], part
+    assert bounds(box(page, "P04"))[2] < bounds(picture(page))[0]
+    assert bounds(picture(page))[2] < bounds(page.locator(".colorbar"))[0]
+    assert bounds(picture(page))[3] <= bounds(line(page))[1]
+    # The picture is what the page is about.
+    left, top, right, bottom = bounds(picture(page))
+    assert (right - left) * (bottom - top) > 0.4 * DESKTOP["width"] * DESKTOP["height"]
+    assert widest(page) <= DESKTOP["width"]
+
+
+@pytest.mark.parametrize("count", [6, 150])
+def test_many_recordings_scroll_in_their_own_place(page, count):
+    people = [(f"rec-{i}", f"sec-{i}", f"P{i:03}", "") for i in range(count)]
+    rows = [Row(9.0, 9.0, True, f"rec-{i}", f"sec-{i}") for i in range(count)]
+    zipped = builders.export_zip(rows=rows, people=people, fixations=None)
+    drop(page, {"study.zip": zipped})
+    drawn(page)
+    for part in (page.get_by_role("combobox", name="Colours"), page.locator(".st-key-recordings")):
+        assert bounds(part)[3] <= DESKTOP["height"]
+    last = box(page, f"P{min(count, 100) - 1:03}")
+    last.scroll_into_view_if_needed()
+    assert bounds(last)[3] <= bounds(page.locator(".st-key-recordings"))[3]
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
+
+
+def test_the_bar_stands_in_one_line(page):
+    open_sample(page)
+    parts = [
+        page.get_by_role("heading", name="Gazeheat"),
+        page.get_by_role("combobox", name="Export"),
+        page.get_by_role("button", name="Clear"),
+    ]
+    middles = [(top + bottom) / 2 for _, top, _, bottom in map(bounds, parts)]
+    assert max(middles) - min(middles) <= 2
+
+
+@pytest.mark.parametrize("window", [DESKTOP, TABLET], ids=["desktop", "tablet"])
+@pytest.mark.parametrize(
+    "size", [(1200, 900), (900, 1600), (3000, 500), (300, 1500)], ids="{0[0]}x{0[1]}".format
+)
+def test_no_picture_is_distorted_or_cut(visit, window, size):
+    page = visit(size=window)
+    drop(page, {"study.zip": study(size)})
+    drawn(page)
+    left, top, right, bottom = bounds(picture(page))
+    assert (right - left) / (bottom - top) == pytest.approx(size[0] / size[1], rel=0.01)
+    assert 0 <= left < right <= window["width"]
+    assert 0 <= top < bottom <= window["height"]
+    assert widest(page) <= window["width"]
+    # As large as the window allows: the whole column or most of the height.
+    column = bounds(page.locator(".st-key-stage"))
+    assert right - left >= column[2] - column[0] - 100 or bottom - top >= 0.6 * window["height"]
+    # The bar is as long as the picture is high.
+    bar = bounds(page.locator(".colorbar .cbfills"))
+    assert bar[1] == pytest.approx(top, abs=3)
+    assert bar[3] == pytest.approx(bottom, abs=3)
+    if window is DESKTOP:
+        assert bounds(page.get_by_role("button", name="Download overlay"))[3] <= 900
+
+
+def test_a_tablet_shows_the_picture_first(visit):
+    page = visit(size=TABLET)
+    open_sample(page)
+    assert bounds(picture(page))[3] < bounds(box(page, "P01"))[1]
+    assert bounds(line(page))[3] < bounds(box(page, "P01"))[1]
+    assert widest(page) <= TABLET["width"]
+    for part in (picture(page), page.locator(".colorbar"), box(page, "P01")):
+        assert bounds(part)[2] <= TABLET["width"]
+
+
+def test_a_tick_moves_nothing(page):
+    open_sample(page)
+    parts = [
+        picture(page),
+        line(page),
+        page.get_by_role("button", name="Download overlay"),
+        page.get_by_role("slider", name="Scale"),
+        box(page, "P04"),
+    ]
+    before = [bounds(part) for part in parts]
+    page.get_by_role("button", name="None", exact=True).click()
+    expect(line(page)).to_contain_text("No recording is ticked")
+    expect(page.locator(".heatmaplayer image")).to_have_count(0)
+    assert [bounds(part)[:2] for part in parts] == [place[:2] for place in before]
+
+
+def test_a_long_name_is_cut_and_the_whole_is_in_the_tooltip(page):
+    name = "Kitchen study of the autumn term, second wave, participant 0042, retake"
+    people = [("rec-a", "sec-a", f'"{name}"', "Ada"), ("rec-b", "sec-b", "P02", "Ben")]
+    drop(page, {"study.zip": builders.export_zip(people=people)})
+    drawn(page)
+    label = page.locator("[class*=st-key-tick-] label p").first
+    first = label.inner_text().splitlines()[0]
+    assert first == name[:29] + "…"
+    assert bounds(label)[2] < bounds(picture(page))[0]
+    page.locator("[class*=st-key-tick-]").first.get_by_role("button").hover()
+    expect(page.get_by_test_id("stTooltipContent")).to_have_text(name)
+
+
+def test_a_long_title_pushes_nothing_out_of_the_bar(visit):
+    page = visit(size=TABLET)
+    drop(page, {"a.zip": study((400, 300), name="A very long name of an enrichment " * 4)})
+    drawn(page)
+    assert widest(page) <= TABLET["width"]
+    assert bounds(page.get_by_role("button", name="Clear"))[2] <= TABLET["width"]
+
+
+def test_the_window_for_more_files_fits(visit):
+    page = visit(size=TABLET)
+    open_sample(page)
+    add_files(page, {"notes.zip": b"just words"})
+    expect(page.get_by_role("alert")).to_be_visible()
+    left, _, right, bottom = bounds(page.get_by_test_id("stPopoverBody"))
+    assert 0 <= left < right <= TABLET["width"]
+    assert bottom <= TABLET["height"]
+
+
+def test_the_empty_page_fits_without_scrolling(page):
+    last = page.get_by_text("What happens to my data?")
+    assert bounds(last)[3] <= DESKTOP["height"]
+    assert widest(page) <= DESKTOP["width"]

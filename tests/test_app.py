@@ -1,0 +1,480 @@
+"""The page's states, without a browser; what it looks like is in tests/browser."""
+
+import io
+import math
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import gazeheat_core as gh
+from gazeheat_core.sample import sample_zip
+from tests import builders
+from tests.builders import MM, Row
+
+APP = Path(__file__).parents[1] / "app.py"
+
+# The counts of builders.ROWS.
+ALL_COUNTED = "**5 samples of 2 recordings** · 1 outside · 1 undetected · 2 unreadable = 9 rows"
+
+
+def app(**address):
+    """Open the page, at an address with these settings."""
+    page = AppTest.from_file(str(APP), default_timeout=60)
+    page.query_params.update(address)
+    return check(page.run())
+
+
+def check(page):
+    assert not page.exception
+    return page
+
+
+def drop(page, **files):
+    """Drop files, name to bytes; double underscores in a name stand for a dot."""
+    page.file_uploader[0].set_value(
+        [(name.replace("__", "."), data, "") for name, data in files.items()]
+    )
+    return check(page.run())
+
+
+def click(page, label):
+    (button,) = [button for button in page.button if button.label == label]
+    return check(button.click().run())
+
+
+def line(page):
+    """The line that says what was counted."""
+    return page.markdown[-1].value
+
+
+def download_buttons(page):
+    return page.get("download_button")
+
+
+# --- Empty ---------------------------------------------------------------------------
+
+
+def test_the_empty_page_says_what_it_is_and_offers_two_ways_in():
+    page = app()
+    assert page.title[0].value == "Gazeheat"
+    assert page.markdown[0].value == "See where people looked: a heatmap over your reference image."
+    assert [uploader.label for uploader in page.file_uploader] == ["Drop your export here"]
+    assert [button.label for button in page.button] == ["Try the sample"]
+    assert [one.label for one in page.expander] == [
+        "Where do I get the export?",
+        "What happens to my data?",
+    ]
+    assert not page.error
+    assert not page.info
+
+
+# --- The sample ----------------------------------------------------------------------
+
+
+def test_the_sample_opens_with_every_recording_ticked():
+    page = click(app(), "Try the sample")
+    (export,) = gh.read_exports(gh.Upload("sample.zip", io.BytesIO(sample_zip())))
+    names = [recording.name for recording in export.recordings]
+    assert [box.value for box in page.checkbox] == [True] * 4
+    assert [box.label.splitlines()[0].strip() for box in page.checkbox] == names
+    assert page.selectbox(key="export").options == ["Shop shelf · Reference Image Mapper"]
+    assert not page.error
+    numbers = [int(n.replace(",", "")) for n in re.findall(r"[\d,]*\d", line(page))]
+    used, recordings, outside, undetected, unreadable, rows = numbers
+    assert recordings == 4
+    assert used + outside + undetected + unreadable == rows == export.rows
+
+
+def test_the_sample_can_be_opened_after_a_clear():
+    page = click(click(app(), "Try the sample"), "Clear")
+    assert page.title[0].value == "Gazeheat"
+    assert len(click(page, "Try the sample").checkbox) == 4
+
+
+# --- Ticks ---------------------------------------------------------------------------
+
+
+def test_a_tick_taken_away_moves_its_rows_to_not_ticked():
+    page = drop(app(), shelf__zip=builders.export_zip())
+    assert line(page) == ALL_COUNTED
+    check(page.checkbox[0].uncheck().run())
+    assert line(page) == (
+        "**2 samples of 1 recording** · 0 outside · 0 undetected · 2 unreadable"
+        " · 5 not ticked = 9 rows"
+    )
+    assert "not counted" in page.checkbox[0].label
+    assert "100% of the total" in page.checkbox[1].label
+
+
+def test_none_leaves_a_bare_picture_and_says_so():
+    page = click(drop(app(), shelf__zip=builders.export_zip()), "None")
+    assert line(page) == (
+        "No recording is ticked, so the picture is bare. "
+        "Tick one to see where its wearer looked. The file has 9 rows."
+    )
+    assert [button.disabled for button in download_buttons(page)] == [True, True]
+    assert [box.value for box in page.checkbox] == [False, False]
+    assert not page.error
+
+
+def test_all_brings_the_first_line_back():
+    page = drop(app(), shelf__zip=builders.export_zip())
+    page = click(click(page, "None"), "All")
+    assert line(page) == ALL_COUNTED
+    assert [button.disabled for button in download_buttons(page)] == [False, False]
+
+
+def test_gaze_beside_the_picture_leaves_it_bare_and_says_so():
+    # Among others, so that the export is read as a whole.
+    rows = [Row(-5.0, 5.0), Row(45.0, 5.0), Row(math.nan, math.nan, False)]
+    page = drop(app(), shelf__zip=builders.export_zip(rows=rows))
+    assert line(page) == (
+        "No gaze of 2 recordings lies on the picture, so it is bare: 0 samples"
+        " · 2 outside · 1 undetected · 0 unreadable = 3 rows"
+    )
+    assert [button.disabled for button in download_buttons(page)] == [True, True]
+
+
+# --- Exports -------------------------------------------------------------------------
+
+
+def test_a_zip_with_two_enrichments_gives_both():
+    both = {
+        f"{builders.folder_name(name)}/{file}": data
+        for name in ("Shelf", "Poster")
+        for file, data in builders.export_files().items()
+    }
+    page = drop(app(), both__zip=builders.write_zip(io.BytesIO(), both).getvalue())
+    assert sorted(page.selectbox(key="export").options) == [
+        "Poster · Reference Image Mapper",
+        "Shelf · Reference Image Mapper",
+    ]
+
+
+def test_the_same_export_again_gets_a_number():
+    zipped = builders.export_zip()
+    page = drop(drop(drop(app(), a__zip=zipped), a__zip=zipped), a__zip=zipped)
+    box = page.selectbox(key="export")
+    assert box.options == [
+        "Shelf · Reference Image Mapper",
+        "Shelf (2) · Reference Image Mapper",
+        "Shelf (3) · Reference Image Mapper",
+    ]
+    assert box.options[box.index] == "Shelf (3) · Reference Image Mapper"
+
+
+def test_each_export_keeps_its_own_ticks():
+    page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
+    check(page.checkbox[0].uncheck().run())
+    first, second = page.selectbox(key="export").options
+    check(page.selectbox(key="export").select_index(0).run())
+    assert first == "Shelf · Reference Image Mapper"
+    assert [box.value for box in page.checkbox] == [True, True]
+    check(page.selectbox(key="export").select_index(1).run())
+    assert second == "Poster · Reference Image Mapper"
+    assert [box.value for box in page.checkbox] == [False, True]
+
+
+def test_removing_an_export_leaves_the_others():
+    page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
+    page = click(page, "Remove")
+    assert page.selectbox(key="export").options == ["Shelf · Reference Image Mapper"]
+    assert click(page, "Remove").title[0].value == "Gazeheat"
+
+
+def test_loose_files_of_one_export_are_read_together():
+    page = app()
+    page.file_uploader[0].set_value(
+        [(name, data, "") for name, data in builders.export_files().items()]
+    )
+    check(page.run())
+    assert line(page) == ALL_COUNTED
+
+
+# --- Problems ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        pytest.param(("notes.zip", b"just text"), "this is no ZIP", id="no-zip"),
+        pytest.param(("half.zip", builders.export_zip()[:-300]), "damaged", id="truncated"),
+        pytest.param(
+            ("gaze.csv", b"section id,recording id,timestamp [ns],gaze x [px],gaze y [px]\n"),
+            "Reference Image Mapper or a Marker Mapper",
+            id="raw-recording",
+        ),
+        pytest.param(
+            ("gaze.csv", builders.gaze_csv([]).encode()), "no gaze below it", id="header-only"
+        ),
+        pytest.param(("notes.txt", b"hello"), "no gaze.csv found", id="something-else"),
+    ],
+)
+def test_a_bad_file_is_explained_and_takes_nothing_away(file, words):
+    unescaped = str.maketrans("", "", "\\")
+    name, data = file
+    page = app()
+    page.file_uploader[0].set_value([(name, data, "")])
+    check(page.run())
+    assert words in page.error[0].value.translate(unescaped)
+    page = drop(page, shelf__zip=builders.export_zip())
+    assert not page.error, "new files start with a clean slate"
+    page.file_uploader[0].set_value([(name, data, "")])
+    check(page.run())
+    assert len(page.error) == 1
+    assert words in page.error[0].value.translate(unescaped)
+    assert line(page) == ALL_COUNTED
+
+
+def test_good_exports_beside_bad_ones_are_kept():
+    page = drop(app(), a__zip=b"PK nothing", b__zip=builders.export_zip(), c__zip=b"no")
+    assert len(page.error) == 2
+    assert line(page) == ALL_COUNTED
+
+
+# --- The picture ---------------------------------------------------------------------
+
+
+def test_a_missing_picture_is_asked_for_and_taken():
+    page = drop(app(), shelf__zip=builders.export_zip(size=None))
+    assert page.subheader[0].value == "Which picture was looked at?"
+    assert not page.checkbox
+    assert [uploader.label for uploader in page.file_uploader] == [
+        "Exports, or a picture for this one",
+        "The reference image",
+    ]
+    page.file_uploader[1].set_value([("p.png", builders.picture_bytes((40, 30), "PNG"), "")])
+    assert line(check(page.run())) == ALL_COUNTED
+
+
+def test_a_picture_of_another_size_is_refused_with_both_sizes():
+    rows = [Row(x, y) for x in (5.0, 35.0, 39.0) for y in (20.0, 29.0)]
+    page = drop(app(), shelf__zip=builders.export_zip(rows=rows, size=None))
+    page.file_uploader[1].set_value([("p.png", builders.picture_bytes((8, 6), "PNG"), "")])
+    check(page.run())
+    (error,) = page.error
+    assert "8 × 6 px" in error.value
+    assert "39 × 29 px" in error.value
+    assert page.subheader[0].value == "Which picture was looked at?"
+
+
+def test_a_lone_picture_goes_to_the_open_export():
+    page = drop(app(), shelf__zip=builders.export_zip(size=None))
+    page = drop(page, p__png=builders.picture_bytes((40, 30), "PNG"))
+    assert line(page) == ALL_COUNTED
+    assert len(page.selectbox(key="export").options) == 1
+
+
+def test_a_surface_without_a_picture_gets_a_plain_ground():
+    page = drop(app(), wall__zip=builders.export_zip(kind=MM, size=None))
+    check(page.number_input[0].set_value(4.0).run())
+    check(page.number_input[1].set_value(3.0).run())
+    page = click(page, "Use plain ground")
+    assert line(page) == ALL_COUNTED
+
+
+def test_a_ratio_no_surface_has_is_explained():
+    page = drop(app(), wall__zip=builders.export_zip(kind=MM, size=None))
+    check(page.number_input[0].set_value(1000.0).run())
+    check(page.number_input[1].set_value(0.1).run())
+    page = click(page, "Use plain ground")
+    assert "the longer at most 100 times the shorter" in page.error[0].value
+    assert page.subheader[0].value == "Which picture was looked at?"
+
+
+def test_gaze_in_pixels_is_offered_no_plain_ground():
+    page = drop(app(), shelf__zip=builders.export_zip(size=None))
+    assert not page.number_input
+
+
+# --- Settings ------------------------------------------------------------------------
+
+
+def shown_settings(page):
+    return (
+        page.slider(key="scale").value,
+        page.slider(key="opacity").value,
+        page.selectbox(key="colours").value,
+    )
+
+
+def test_settings_start_at_the_core_s_own():
+    page = drop(app(), shelf__zip=builders.export_zip())
+    look = gh.Look()
+    assert shown_settings(page) == (look.scale, look.opacity, look.colormap) == (5.0, 0.8, "turbo")
+
+
+def test_settings_come_from_the_address():
+    page = drop(app(scale="12.5", opacity="0.35", colours="Viridis"), a__zip=builders.export_zip())
+    assert shown_settings(page) == (12.5, 0.35, "viridis")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"scale": "999"},
+        {"scale": "-1", "opacity": "2"},
+        {"scale": "nan", "opacity": "nan"},
+        {"scale": "inf", "opacity": "-inf"},
+        {"scale": "", "opacity": "", "colours": ""},
+        {"scale": "<script>", "opacity": "0.8'", "colours": "x"},
+        {"scale": ["1", "2"], "colours": ["Jet", "Viridis"]},
+        {"export": "7", "tick-0-0": "false", "study": "x"},
+    ],
+    ids=str,
+)
+def test_settings_in_the_address_that_make_no_sense_are_passed_over(address):
+    page = drop(app(**address), shelf__zip=builders.export_zip())
+    scale, opacity, colours = shown_settings(page)
+    assert 0 <= scale <= 20
+    assert 0 <= opacity <= 1
+    assert colours in gh.COLORMAPS
+    if "scale" in address and not isinstance(address["scale"], list):
+        assert scale in (5.0, 20.0, 0.0)
+    assert line(page) == ALL_COUNTED
+
+
+def test_reset_sets_every_setting_back():
+    page = drop(app(scale="12.5", opacity="0.35", colours="Jet"), shelf__zip=builders.export_zip())
+    assert shown_settings(click(page, "Reset")) == (5.0, 0.8, "turbo")
+
+
+def test_settings_outlast_another_export():
+    page = drop(app(), shelf__zip=builders.export_zip())
+    check(page.slider(key="scale").set_value(9.0).run())
+    page = drop(page, poster__zip=builders.export_zip(name="Poster"))
+    assert shown_settings(page) == (9.0, 0.8, "turbo")
+
+
+# --- Many recordings -----------------------------------------------------------------
+
+
+def many(count):
+    """An export of so many recordings, each with one sample."""
+    people = [(f"rec-{i}", f"sec-{i}", f"Person {i:03}", f"Wearer {i}") for i in range(count)]
+    rows = [Row(20.0, 15.0, True, f"rec-{i}", f"sec-{i}") for i in range(count)]
+    return builders.export_zip(rows=rows, people=people, fixations=None)
+
+
+def names(page):
+    return [box.label.splitlines()[0].strip() for box in page.checkbox]
+
+
+def test_many_recordings_come_in_pages_with_a_filter():
+    page = drop(app(), study__zip=many(150))
+    assert names(page) == [f"Person {i:03}" for i in range(100)]
+    pages = page.selectbox(key="pages-0")
+    assert pages.options == ["1 to 100 of 150", "101 to 150 of 150"]
+    check(pages.select_index(1).run())
+    assert names(page) == [f"Person {i:03}" for i in range(100, 150)]
+    check(page.text_input(key="filter-0").set_value("person 04").run())
+    assert names(page) == [f"Person {i:03}" for i in range(40, 50)]
+    assert line(page).startswith("**150 samples of 150 recordings**")
+
+
+def test_ticks_outlast_a_filter_and_all_and_none_keep_to_what_is_listed():
+    page = drop(app(), study__zip=many(150))
+    check(page.checkbox[0].uncheck().run())
+    check(page.text_input(key="filter-0").set_value("PERSON 04").run())
+    page = click(page, "None")
+    assert line(page).startswith("**139 samples of 139 recordings**")
+    check(page.text_input(key="filter-0").set_value("").run())
+    assert [
+        name for name, box in zip(names(page), page.checkbox, strict=True) if not box.value
+    ] == [
+        "Person 000",
+        *(f"Person {i:03}" for i in range(40, 50)),
+    ]
+
+
+def test_a_filter_that_finds_nothing_lists_nothing_and_unticks_nothing():
+    page = drop(app(), study__zip=many(20))
+    check(page.text_input(key="filter-0").set_value("nobody").run())
+    assert not page.checkbox
+    assert line(page).startswith("**20 samples of 20 recordings**")
+    assert line(click(page, "None")).startswith("**20 samples of 20 recordings**")
+
+
+# --- Names ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["P01", "2025-08-09_06:55:05", "Ada (left eye), 2nd try", "Größe 3/4 #2", "a_b_c.d"]
+)
+def test_a_box_is_called_what_the_recording_is_called(name):
+    # A box's label is also what a screen reader says: it must carry no markup.
+    people = [("rec-a", "sec-a", name, "W"), ("rec-b", "sec-b", "other", "V")]
+    page = drop(app(), study__zip=builders.export_zip(people=_quoted(people)))
+    first, second = page.checkbox[0].label.splitlines()
+    assert first.strip() == name
+    assert second == "W · 3 samples · 0:00 · 60% of the total"
+
+
+def _quoted(people):
+    return [tuple(f'"{cell}"' for cell in person) for person in people]
+
+
+# --- What a session holds ------------------------------------------------------------
+
+
+def uploaded_bytes(page):
+    """Files that Streamlit still keeps for the page's uploaders."""
+    return [uploader.value for uploader in page.file_uploader if uploader.value]
+
+
+def test_uploads_are_let_go_of_once_they_are_read(monkeypatch):
+    removed = watch_removals(monkeypatch)
+    page = drop(app(), shelf__zip=builders.export_zip(), bad__zip=b"PK no")
+    assert len(removed) == 2
+    assert not uploaded_bytes(page)
+
+
+def test_a_picture_is_let_go_of_once_it_is_read(monkeypatch):
+    page = drop(app(), shelf__zip=builders.export_zip(size=None))
+    removed = watch_removals(monkeypatch)
+    page.file_uploader[1].set_value([("p.png", builders.picture_bytes((40, 30), "PNG"), "")])
+    page = check(page.run())
+    assert len(removed) == 1
+    assert not uploaded_bytes(page)
+
+
+def watch_removals(monkeypatch):
+    from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+
+    removed = []
+    remove = MemoryUploadedFileManager.remove_file
+
+    def watched(self, session_id, file_id):
+        assert file_id in self.file_storage[session_id]
+        remove(self, session_id, file_id)
+        removed.append(file_id)
+
+    monkeypatch.setattr(MemoryUploadedFileManager, "remove_file", watched)
+    return removed
+
+
+@pytest.mark.parametrize(
+    "context",
+    [None, SimpleNamespace(), SimpleNamespace(uploaded_file_mgr=SimpleNamespace(), session_id="")],
+    ids=["no-context", "no-manager", "no-method"],
+)
+def test_the_page_works_where_uploads_cannot_be_let_go_of(monkeypatch, caplog, context):
+    from streamlit.runtime import scriptrunner
+
+    monkeypatch.setattr(scriptrunner, "get_script_run_ctx", lambda *_, **__: context)
+    page = drop(app(), shelf__zip=builders.export_zip())
+    assert line(page) == ALL_COUNTED
+    assert "uploads cannot be released before the session ends" in caplog.text
+
+
+def test_two_sessions_share_nothing():
+    mine, theirs = app(), app()
+    mine = drop(mine, shelf__zip=builders.export_zip())
+    assert line(mine) == ALL_COUNTED
+    assert theirs.run().title[0].value == "Gazeheat"
+    theirs = drop(theirs, poster__zip=builders.export_zip(name="Poster"))
+    assert theirs.selectbox(key="export").options == ["Poster · Reference Image Mapper"]
+    assert mine.run().selectbox(key="export").options == ["Shelf · Reference Image Mapper"]
