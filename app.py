@@ -609,12 +609,13 @@ def loaded_page() -> None:
         study.newest = None
     elif st.session_state.get("export") not in study.opened:
         st.session_state["export"] = next(reversed(study.opened))
+    titles = {number: opened.export.title for number, opened in study.opened.items()}
     with st.container(horizontal=True, vertical_alignment="center", key="bar"):
         st.markdown(f"### {TITLE}", width="content", anchors=False)
         number = st.selectbox(
             "Export",
-            list(study.opened),
-            format_func=lambda one: study.opened[one].export.title,
+            list(titles),
+            format_func=titles.__getitem__,
             key="export",
             label_visibility="collapsed",
         )
@@ -776,9 +777,9 @@ def recording_label(histogram: gh.RecordingHistogram, share: float | None) -> st
     seconds = round(histogram.duration_ns / 1e9)
     facts = [
         *([plain(histogram.wearer)] if histogram.wearer not in ("", *label.split(" · ")) else []),
-        f"{histogram.counts.used:,} samples",
+        samples(histogram.counts.used),
         f"{seconds // 60}:{seconds % 60:02}",
-        "not counted" if share is None else f"{share:.0%} of the total",
+        "not counted" if share is None else f"{share * 100:.0f} % of the total",
     ]
     return f"{plain(name)}  \n{' · '.join(facts)}"
 
@@ -867,11 +868,17 @@ def description(export: gh.Export | gh.BinnedExport, heatmap: gh.Heatmap) -> str
     across = ("on the left", "in the middle", "on the right")[int(3 * x)]
     down = ("at the top", "halfway down", "at the bottom")[int(3 * y)]
     return (
-        f"Heatmap over the reference image of {export.name}, from {heatmap.counts.used:,} gaze "
-        f"samples of {recordings(heatmap)}. The longest gaze is {across}, {down}: "
+        f"Heatmap over the reference image of {export.name}, from "
+        f"{samples(heatmap.counts.used)} of {recordings(heatmap)}. "
+        f"The longest gaze is {across}, {down}: "
         f"x {x * width:,.0f} px, y {y * height:,.0f} px. Half the longest or more covers "
-        f"{(heatmap.values >= 0.5).mean():.0%} of the picture."
+        f"{(heatmap.values >= 0.5).mean() * 100:.0f} % of the picture."
     )
+
+
+def samples(count: int) -> str:
+    """Return how many samples there are."""
+    return f"{count:,} sample" + ("s" if count != 1 else "")
 
 
 def recordings(heatmap: gh.Heatmap) -> str:
@@ -897,7 +904,7 @@ def counted(opened: Opened, heatmap: gh.Heatmap) -> str:
         *([f"{export.unassigned_rows:,} of no recording"] if export.unassigned_rows else []),
     ]
     start = (
-        f"**{counts.used:,} samples of {recordings(heatmap)}**"
+        f"**{samples(counts.used)} of {recordings(heatmap)}**"
         if counts.used
         else f"No gaze of {recordings(heatmap)} lies on the picture, so it is bare: 0 samples"
     )

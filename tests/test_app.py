@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import gazeheat_core as gh
@@ -106,7 +107,7 @@ def test_a_tick_taken_away_moves_its_rows_to_not_ticked():
         " · 5 not ticked = 9 rows"
     )
     assert "not counted" in page.checkbox[0].label
-    assert "100% of the total" in page.checkbox[1].label
+    assert "100 % of the total" in page.checkbox[1].label
 
 
 def test_none_leaves_a_bare_picture_and_says_so():
@@ -410,7 +411,7 @@ def test_a_box_is_called_what_the_recording_is_called(name):
     page = drop(app(), study__zip=builders.export_zip(people=_quoted(people)))
     first, second = page.checkbox[0].label.splitlines()
     assert first.strip() == name
-    assert second == "W · 3 samples · 0:00 · 60% of the total"
+    assert second == "W · 3 samples · 0:00 · 60 % of the total"
 
 
 def _quoted(people):
@@ -478,3 +479,99 @@ def test_two_sessions_share_nothing():
     theirs = drop(theirs, poster__zip=builders.export_zip(name="Poster"))
     assert theirs.selectbox(key="export").options == ["Poster · Reference Image Mapper"]
     assert mine.run().selectbox(key="export").options == ["Shelf · Reference Image Mapper"]
+
+
+def test_a_study_is_forgotten_once_its_visitor_has_left():
+    page = click(app(), "Try the sample")
+    study = page.session_state["study"]
+    assert len(study.opened) == 1
+    # Several pages under test pass for one session, so this one gets a visitor of its own.
+    study.visitor = type(study.visitor)(study)
+    study.visitor.forget()
+    assert study.opened == {}
+    # A connection that comes back finds the empty page, not an error.
+    assert check(page.run()).title[0].value == "Gazeheat"
+
+
+def test_a_visitor_who_came_back_in_time_loses_nothing():
+    page = click(app(), "Try the sample")
+    study = page.session_state["study"]
+    gone = type(study.visitor)(study)
+    study.visitor = type(study.visitor)(study)
+    gone.forget()
+    assert len(study.opened) == 1
+
+
+# --- Studies on the server -----------------------------------------------------------
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A folder of the server with two studies, and one beside it that is none of its own."""
+    folder = tmp_path / "library"
+    (folder / "deep").mkdir(parents=True)
+    builders.export_zip(folder / "Walk.zip")
+    builders.export_zip(folder / "deep" / "Surface.zip", kind=MM)
+    builders.export_zip(tmp_path / "Private.zip")
+    (folder / "link.zip").symlink_to(tmp_path / "Private.zip")
+    monkeypatch.setenv("GAZEHEAT_DATA", str(folder))
+    # One worker, so that it is a thread of this process.
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    st.cache_resource.clear()
+    yield folder
+    st.cache_resource.clear()
+
+
+def test_without_a_folder_the_page_does_not_mention_it(monkeypatch):
+    monkeypatch.delenv("GAZEHEAT_DATA", raising=False)
+    page = app()
+    assert len(page.selectbox) == 0
+    assert [b.label for b in page.button] == ["Try the sample"]
+
+
+def test_studies_in_the_folder_are_listed_and_none_outside(library):
+    (shelf,) = app().selectbox
+    assert shelf.label == "Or a study on this server (2)"
+    assert sorted(line.split(" · ")[-1] for line in shelf.options) == [
+        "Walk.zip",
+        "deep/Surface.zip",
+    ]
+    assert all(
+        re.search(r"Mapper · 2 recordings · 0 MB · \d{4}-\d\d-\d\d", o) for o in shelf.options
+    )
+
+
+def test_a_study_on_the_server_is_counted_like_an_upload(library):
+    page = app()
+    (walk,) = [option for option in page.selectbox[0].options if option.endswith("Walk.zip")]
+    check(page.selectbox[0].select(walk).run())
+    click(page, "Open study")
+    assert line(page) == ALL_COUNTED
+    (opened,) = page.session_state["study"].opened.values()
+    assert isinstance(opened.export, gh.BinnedExport)
+
+
+def test_a_study_that_is_gone_is_explained(library):
+    page = app()
+    (walk,) = [option for option in page.selectbox[0].options if option.endswith("Walk.zip")]
+    check(page.selectbox[0].select(walk).run())
+    (library / "Walk.zip").unlink()
+    click(page, "Open study")
+    assert "not in the server's folder any more" in page.error[0].value
+
+
+def test_a_folder_that_is_not_there_is_explained(tmp_path, monkeypatch):
+    monkeypatch.setenv("GAZEHEAT_DATA", str(tmp_path / "nowhere"))
+    assert "GAZEHEAT_DATA" in app().error[0].value
+
+
+def test_kept_histograms_open_a_study_without_reading(library, tmp_path, monkeypatch):
+    monkeypatch.setenv("GAZEHEAT_CACHE", str(tmp_path / "kept"))
+    for _ in range(2):
+        page = app()
+        (walk,) = [option for option in page.selectbox[0].options if option.endswith("Walk.zip")]
+        check(page.selectbox[0].select(walk).run())
+        click(page, "Open study")
+        assert line(page) == ALL_COUNTED
+        # From now on, nothing can be read.
+        monkeypatch.setattr("gazeheat_core.studies.bin_part", None)

@@ -158,11 +158,11 @@ def test_the_chart_and_the_boxes_are_told_in_words(page):
     drawn(page)
     expect(page.get_by_role("figure")).to_have_accessible_name(
         re.compile(
-            "^Heatmap over the reference image of Shelf, from 4 gaze samples of 1 recording. The "
+            "^Heatmap over the reference image of Shelf, from 4 samples of 1 recording. The "
             r"longest gaze is on the right, at the bottom: x 40 px, y 30 px. Half the longest or "
             r"more covers \d+% of the picture.$"
         )
     )
     expect(page.get_by_role("checkbox")).to_have_accessible_name(
-        "2025-08-09_06:55:05 Ada · 4 samples · 0:00 · 100% of the total"
+        "2025-08-09_06:55:05 Ada · 4 samples · 0:00 · 100 % of the total"
     )
