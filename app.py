@@ -622,7 +622,8 @@ def loaded_page() -> None:
         st.button(
             "Remove", on_click=remove, args=(number,), help="Forget this export; the others stay."
         )
-        with st.popover("Add files"):
+        # A new key closes it once files were taken, so that it does not cover the picture.
+        with st.popover("Add files", key=f"add-{study.uploader}"):
             uploader("Exports, or a picture for this one")
             choose_from_server()
         st.button("Clear", on_click=clear, help="Forget everything that was loaded.")
