@@ -63,7 +63,7 @@ def _heatmap_trace(heatmap: Heatmap, size: Size, look: Look) -> dict[str, Any]:
         "dy": height / rows,
         "colorscale": _overlay_scale(look.colormap, look.opacity),
         "showscale": False,
-        "zsmooth": "best",
+        "zsmooth": "fast",
         "customdata": np.rint(heatmap.values * 100).astype(np.uint8),
         "hovertemplate": "%{customdata} %<br>x %{x:.0f} px, y %{y:.0f} px<extra></extra>",
     }

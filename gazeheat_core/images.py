@@ -90,10 +90,12 @@ def open_picture(image: ReferenceImage) -> Image.Image:
 
 def display_jpeg(image: ReferenceImage) -> bytes:
     """Make the smaller picture that is shown on a screen, as a JPEG file."""
+    shrink = min(1.0, DISPLAY_LONGER_SIDE_PX / max(image.size))
+    width, height = (max(1, round(side * shrink)) for side in image.size)
     with Image.open(io.BytesIO(image.data)) as opened:
-        # Before anything else is done with it: a large JPEG is then decoded in part only.
-        opened.thumbnail((DISPLAY_LONGER_SIDE_PX,) * 2, Image.Resampling.LANCZOS, reducing_gap=3.0)
-        picture = opened.convert("RGB")
+        # A large JPEG is decoded at half its size, or less, where that is still enough.
+        opened.draft(opened.mode, (width, height))
+        picture = opened.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=_DISPLAY_JPEG_QUALITY, optimize=True)
     return out.getvalue()

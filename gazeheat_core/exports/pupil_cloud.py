@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, TypeAlias
@@ -403,7 +404,7 @@ def _iter_blocks(
     Rows that are flagged but have no finite position count as unreadable; where the
     flag says no, the position becomes NaN.
     """
-    for text in tables.read_blocks(table, limits=limits, span=span):
+    for text in _read_ahead(tables.read_blocks(table, limits=limits, span=span)):
         rows = tables.parse_block(text, table, layout)
         detected = rows.flag == 1
         finite = np.isfinite(rows.numbers[0]) & np.isfinite(rows.numbers[1])
@@ -417,6 +418,15 @@ def _iter_blocks(
             key = (recording_id, section_id[0] if section_id else "")
             groups.append(Group(key, int(lost[index]), columns))
         yield Block(len(rows), int(np.count_nonzero(rows.key < 0)), len(text), groups)
+
+
+def _read_ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack the next block in a thread while this one is worked on."""
+    with ThreadPoolExecutor(1) as thread:
+        ahead = thread.submit(next, blocks, None)
+        while (block := ahead.result()) is not None:
+            ahead = thread.submit(next, blocks, None)
+            yield block
 
 
 def _collect(
