@@ -64,9 +64,11 @@ def read_picture(
             opened.load()
             # Only now: a PNG may carry the tag behind its pixels, and a TIFF is turned by Pillow.
             orientation = opened.getexif().get(_EXIF_ORIENTATION, 1)
-            picture = opened.copy()
+            is_turned = orientation in range(2, 9)
             is_kept = opened.mode in _PLAIN_MODES and opened.format in ("JPEG", "PNG")
-            is_kept = is_kept and not opened.has_transparency_data
+            if is_kept and not is_turned and not opened.has_transparency_data:
+                return ReferenceImage(opened.size, data)
+            picture = opened.copy()
     except UnidentifiedImageError:
         raise PictureError(f"{label}: this is no picture. Give a JPEG or a PNG file.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -76,8 +78,8 @@ def read_picture(
             f"{label}: the picture is damaged or incomplete. Download it again, "
             "or open it in a picture editor and save it as PNG."
         ) from None
-    if orientation not in range(2, 9):
-        return ReferenceImage(picture.size, data if is_kept else _as_png(picture, label))
+    if not is_turned:
+        return ReferenceImage(picture.size, _as_png(picture, label))
 
     turned = ImageOps.exif_transpose(picture)
     use_turned = samples_inside is None or samples_inside(turned.size) > samples_inside(

@@ -29,7 +29,7 @@ from gazeheat_core.errors import ColumnsError, LimitError, SourceError
 from gazeheat_core.exports.sources import LIMITS, CountedStream, Limits, SourceFile
 from gazeheat_core.model import FloatArray, IntArray
 
-BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 4 * 2**20
 
 # Spellings of an empty cell, after pandas and R have re-saved a table.
 _MISSING = ("", "nan", "NaN", "NAN", "NA", "N/A", "null", "NULL", "None")

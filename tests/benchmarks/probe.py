@@ -1,0 +1,107 @@
+"""Reads a study of any length in a process of its own, and prints what that took as JSON.
+
+Run as ``python -m tests.benchmarks.probe read 10000000``, or ``files``: both image files
+of a picture of 4000x3000 px.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import numpy as np
+import plotly.io
+from threadpoolctl import threadpool_limits
+
+import app
+import gazeheat_core as gh
+from gazeheat_core.exports import find_exports, read_export
+from tests.benchmarks.data import GazeStream, made_export, photo, source_files
+from tests.benchmarks.measure import memory_bytes, reset_peak, seconds, settle_memory
+
+
+def read(rows):
+    """Read, open, tick, draw both files, forget."""
+    # Whatever is made once: modules, the generator's block, tables of colours.
+    warm_up()
+    drained_s, _ = seconds(drain, GazeStream(rows))
+    settle_memory()
+    start = memory_bytes()
+    reset_peak()
+    (found,), _ = find_exports(source_files(rows))
+    read_s, export = seconds(read_export, found)
+    peak = memory_bytes("VmHWM")
+    study = app.Study()
+    open_s, _ = seconds(study.add, export)
+    opened_peak = memory_bytes("VmHWM")
+    del export, found
+    settle_memory()
+    held = memory_bytes()
+    opened = study.opened[0]
+    ticks_ms = []
+    for turn in range(40):
+        begin = time.perf_counter()
+        app.toggle(opened.ticked, turn % len(opened.histograms))
+        heatmap = opened.heatmap(5)
+        size = opened.export.image.size
+        plotly.io.to_json(gh.overlay_figure(heatmap, size, opened.ground, gh.Look()), False)
+        ticks_ms.append(1e3 * (time.perf_counter() - begin))
+    files_s, two = seconds(both_files, heatmap, opened.export.image)
+    del heatmap, opened, two
+    study.opened.clear()
+    settle_memory()
+    left = memory_bytes()
+    return {
+        "rows": rows,
+        "csv_bytes": GazeStream(rows).size_bytes,
+        "generator_s": drained_s,
+        "read_s": read_s - drained_s,
+        "open_s": open_s,
+        "tick_ms": float(np.median(ticks_ms)),
+        "files_s": files_s,
+        "start_bytes": start,
+        "peak_bytes": peak - start,
+        "opened_peak_bytes": opened_peak - start,
+        "held_bytes": held - start,
+        "left_bytes": left - start,
+    }
+
+
+def files(samples):
+    """Draw both files of a study that is open."""
+    export = made_export(samples, (4000, 3000))
+    heatmap = gh.make_heatmap(gh.bin_recordings(export), export.image.size)
+    settle_memory()
+    start = memory_bytes()
+    reset_peak()
+    files_s, _ = seconds(both_files, heatmap, export.image)
+    peak = memory_bytes("VmHWM")
+    return {"files_s": files_s, "peak_bytes": peak - start, "whole_process_bytes": peak}
+
+
+def both_files(heatmap, image):
+    """The two downloads, as the command line writes them."""
+    images = gh.render(heatmap, image, gh.Look())
+    return [gh.encode_png(images.heatmap), gh.encode_png(images.overlay)]
+
+
+def warm_up():
+    photo((4000, 3000))
+    (found,), _ = find_exports(source_files(200_000))
+    opened = app.Opened(0, read_export(found))
+    heatmap = opened.heatmap(5)
+    size = opened.export.image.size
+    plotly.io.to_json(gh.overlay_figure(heatmap, size, opened.ground, gh.Look()), False)
+    both_files(heatmap, opened.export.image)
+
+
+def drain(stream):
+    while stream.read(2**23):
+        pass
+
+
+if __name__ == "__main__":
+    with threadpool_limits(1, "blas"):
+        work = {"read": read, "files": files}[sys.argv[1]]
+        print(json.dumps(work(int(sys.argv[2]))))
