@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 from PIL import Image
+from starlette.formparsers import MultiPartParser
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -54,6 +55,8 @@ from gazeheat_core.studies import open_executor, submit_export
 log = logging.getLogger("gazeheat")
 
 TITLE = "Gazeheat"
+# More than .streamlit/config.toml lets anyone upload.
+MAX_UPLOAD_BYTES = 2**32
 # Uploads that are read at a time, over all sessions; the others wait their turn.
 READS_AT_A_TIME = 2
 # Boxes shown at a time; with more recordings than that, a filter and pages appear.
@@ -280,6 +283,8 @@ def settle() -> None:
     every run of the script: 65 ms, unless what the imports made is out of its sight.
     """
     threadpool_limits(1, "blas")
+    # Uploads stay in memory: from 1 MB on they would pass through a temporary file.
+    MultiPartParser.spool_max_size = MAX_UPLOAD_BYTES
     gc.collect()
     gc.freeze()
 

@@ -3,11 +3,13 @@
 import io
 import math
 import re
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import streamlit as st
+from starlette.formparsers import MultiPartParser
 from streamlit.testing.v1 import AppTest
 
 import gazeheat_core as gh
@@ -469,6 +471,12 @@ def test_the_page_works_where_uploads_cannot_be_let_go_of(monkeypatch, caplog, c
     page = drop(app(), shelf__zip=builders.export_zip())
     assert line(page) == ALL_COUNTED
     assert "uploads cannot be released before the session ends" in caplog.text
+
+
+def test_an_upload_never_passes_through_a_file():
+    app()
+    config = tomllib.loads((APP.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert MultiPartParser.spool_max_size > config["server"]["maxUploadSize"] * 2**20
 
 
 def test_two_sessions_share_nothing():

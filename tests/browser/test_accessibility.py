@@ -160,7 +160,7 @@ def test_the_chart_and_the_boxes_are_told_in_words(page):
         re.compile(
             "^Heatmap over the reference image of Shelf, from 4 samples of 1 recording. The "
             r"longest gaze is on the right, at the bottom: x 40 px, y 30 px. Half the longest or "
-            r"more covers \d+% of the picture.$"
+            r"more covers \d+ % of the picture.$"
         )
     )
     expect(page.get_by_role("checkbox")).to_have_accessible_name(
