@@ -68,6 +68,39 @@ def overlay_table(name: ColormapName, opacity: float) -> npt.NDArray[np.uint8]:
     return table
 
 
+def colour_stops(table: npt.NDArray[np.uint8]) -> list[int]:
+    """Return few entries of a table that stand for all of it.
+
+    A chart draws straight lines of colour between them, and misses no entry by more than
+    one of its 256 steps. The browser takes three times as long over all of them.
+
+    Parameters
+    ----------
+    table : uint8 array, shape (256, channels)
+
+    Returns
+    -------
+    list of int
+        Ascending, with the first and the last entry.
+
+    Examples
+    --------
+    >>> len(colour_stops(opaque_table("turbo")))
+    34
+    """
+    colours = table.astype(np.float64)
+    stops = [0]
+    end = 1
+    for i in range(2, len(colours)):
+        start = stops[-1]
+        along = np.linspace(0, 1, i - start + 1)[:, None]
+        line = colours[start] + (colours[i] - colours[start]) * along
+        if np.abs(line - colours[start : i + 1]).max() > 1:
+            stops.append(end)
+        end = i
+    return [*stops, end]
+
+
 def to_levels(values: FloatArray) -> npt.NDArray[np.uint8]:
     """Round values from 0 to 1 to the nearest of the 256 entries of a table.
 

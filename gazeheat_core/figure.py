@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from gazeheat_core.colormaps import LEVELS, opaque_table, overlay_table, to_levels
+from gazeheat_core.colormaps import LEVELS, colour_stops, opaque_table, overlay_table, to_levels
 from gazeheat_core.heatmap import Heatmap
 from gazeheat_core.model import ColormapName, Look, Size
 
@@ -37,14 +37,14 @@ def overlay_figure(heatmap: Heatmap, size: Size, ground: str, look: Look) -> go.
     size : (int, int)
         Width and height of the reference image: the axes are in its pixels.
     ground : str
-        The picture as a data URI, in any resolution.
+        Where the picture is: its address, or all of it as a data URI. In any resolution.
     look : Look
     """
     traces = [_colour_bar(look)]
     if heatmap.counts.used:
         traces.insert(0, _heatmap_trace(heatmap, size, look))
-    # Checking two colour scales of 256 stops against Plotly's schema would take longer than
-    # all the rest of a redraw; a test does it instead.
+    # Checking the colour scales against Plotly's schema would take longer than all the rest
+    # of a redraw; a test does it instead.
     return go.Figure({"data": traces, "layout": _layout(size, ground)}, _validate=False)
 
 
@@ -143,13 +143,14 @@ def _layout(size: Size, ground: str) -> dict[str, Any]:
 @lru_cache(maxsize=64)
 def _overlay_scale(name: ColormapName, opacity: float) -> list[tuple[float, str]]:
     table = overlay_table(name, opacity)
-    return [
-        (i / (LEVELS - 1), f"rgba({r},{g},{b},{a / 255:.4f})")
-        for i, (r, g, b, a) in enumerate(table.tolist())
-    ]
+    scale = []
+    for i in colour_stops(table):
+        r, g, b, a = table[i].tolist()
+        scale.append((i / (LEVELS - 1), f"rgba({r},{g},{b},{a / 255:.4f})"))
+    return scale
 
 
 @cache
 def _opaque_scale(name: ColormapName) -> list[tuple[float, str]]:
     table = opaque_table(name)
-    return [(i / (LEVELS - 1), f"rgb({r},{g},{b})") for i, (r, g, b) in enumerate(table.tolist())]
+    return [(i / (LEVELS - 1), "rgb({},{},{})".format(*table[i])) for i in colour_stops(table)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gazeheat_core as gh
-from gazeheat_core.colormaps import to_levels
+from gazeheat_core.colormaps import colour_stops, to_levels
 from tests import reference
 
 # First and last colour as published.
@@ -52,6 +52,21 @@ def test_default_cover_can_be_read_by_eye():
 def test_tables_are_shared_so_they_cannot_be_written_to(table):
     with pytest.raises(ValueError, match="read-only"):
         table[0, 0] = 7
+
+
+@pytest.mark.parametrize("name", gh.COLORMAPS)
+@pytest.mark.parametrize("opacity", [0.0, 0.3, 0.8, 1.0])
+def test_straight_lines_between_the_stops_miss_no_colour_by_more_than_one_step(name, opacity):
+    table = gh.overlay_table(name, opacity)
+    stops = colour_stops(table)
+    assert len(stops) < 50
+    for channel in table.T:
+        lines = np.interp(np.arange(256), stops, channel[stops])
+        np.testing.assert_allclose(lines, channel, rtol=0, atol=1 + 1e-9)
+
+
+def test_a_straight_table_needs_its_ends_only():
+    assert colour_stops(np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(256, 3)) == [0, 255]
 
 
 def test_levels_are_the_nearest_entries():
