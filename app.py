@@ -16,6 +16,7 @@ import itertools
 import logging
 import os
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, as_completed
@@ -29,6 +30,7 @@ import numpy.typing as npt
 import streamlit as st
 from PIL import Image
 from starlette.formparsers import MultiPartParser
+from streamlit import runtime
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -154,8 +156,12 @@ class Opened:
         Positions of the recordings that count. Boxes on the page only show it.
     histograms : tuple of RecordingHistogram
         Empty as long as there is no picture.
+    display : bytes
+        The display-sized picture, a JPEG file.
     ground : str
-        The display-sized picture as a data URI.
+        Where the browser finds it.
+    secret : str
+        Keeps `ground` from being guessed, also by someone who has the same picture.
     pooled : set of int
         Positions of the recordings that are added up in `bins`.
     """
@@ -164,7 +170,9 @@ class Opened:
     export: gh.Export | gh.BinnedExport
     ticked: set[int] = field(default_factory=set)
     histograms: tuple[gh.RecordingHistogram, ...] = ()
+    display: bytes = b""
     ground: str = ""
+    secret: str = field(default_factory=secrets.token_hex)
     pooled: set[int] = field(default_factory=set)
     bins: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((1, 1), np.int64))
 
@@ -178,7 +186,7 @@ class Opened:
         if export.image is not None:
             binned = export if isinstance(export, gh.BinnedExport) else gh.bin_export(export)
             self.histograms = binned.recordings
-            self.ground = gh.ground_uri(gh.display_jpeg(export.image))
+            self.display = gh.display_jpeg(export.image)
             self.pooled = set()
             self.bins = np.zeros(gh.grid_shape(export.image.size), np.int64)
 
@@ -237,6 +245,7 @@ class Visitor:
     """Someone with a connection to the page, and the study they opened."""
 
     study: Study
+    session_id: str
 
     def leave(self) -> None:
         """Forget the study, unless the connection comes back in time."""
@@ -250,6 +259,7 @@ class Visitor:
         if self.study.visitor is self:
             self.study.opened.clear()
             self.study.problems.clear()
+            release_media(self.session_id)
             return_memory()
 
 
@@ -271,7 +281,7 @@ def greet(_study: Study) -> Visitor:
     Streamlit lets go of this when the connection ends, at once; of the session and all it
     holds only when it next tidies up, which on a quiet server may be never.
     """
-    return Visitor(_study)
+    return Visitor(_study, getattr(get_script_run_ctx(), "session_id", ""))
 
 
 @st.cache_resource(show_spinner=False)
@@ -411,6 +421,35 @@ def release(files: list[UploadedFile]) -> None:
             file.close()
     except (AttributeError, TypeError):
         log.warning("uploads cannot be released before the session ends")
+
+
+def lend_picture(opened: Opened) -> str:
+    """Put the picture where this browser can fetch it, and return the address.
+
+    A tick sends the whole chart again. With the picture in it that would be half a
+    megabyte more, which the browser takes apart three times.
+    """
+    try:
+        address = runtime.get_instance().media_file_mgr.add(
+            opened.display, "image/jpeg", f"picture-{opened.number}", opened.secret
+        )
+    except (AttributeError, TypeError):
+        log.warning("the picture cannot be served on its own; it goes along with every redraw")
+        return gh.ground_uri(opened.display)
+    # Relative, as all that the page loads: it may lie behind a proxy, under any path.
+    return address.removeprefix("/")
+
+
+def release_media(session_id: str) -> None:
+    """Let go of the picture and the downloads that were offered to a session that is over."""
+    try:
+        manager = runtime.get_instance().media_file_mgr
+        manager.clear_session_refs(session_id)
+        manager.remove_orphaned_files()
+    except RuntimeError:  # the server has ended meanwhile
+        pass
+    except AttributeError:
+        log.warning("a picture cannot be released before the session ends")
 
 
 def open_sample() -> None:
@@ -639,6 +678,7 @@ def loaded_page() -> None:
     if opened.export.image is None:
         picture_wanted(opened)
     else:
+        opened.ground = lend_picture(opened)
         workbench(number)
 
 

@@ -1,6 +1,7 @@
 """The page's states, without a browser; what it looks like is in tests/browser."""
 
 import io
+import json
 import math
 import re
 import tomllib
@@ -473,6 +474,41 @@ def test_the_page_works_where_uploads_cannot_be_let_go_of(monkeypatch, caplog, c
     assert "uploads cannot be released before the session ends" in caplog.text
 
 
+def picture_source(page):
+    """Where the chart says that its picture is."""
+    (chart,) = page.get("plotly_chart")
+    (image,) = json.loads(chart.proto.spec)["layout"]["images"]
+    return image["source"]
+
+
+def test_the_picture_is_no_part_of_what_a_tick_sends():
+    page = drop(app(), shelf__zip=builders.export_zip())
+    source = picture_source(page)
+    # A relative address, so that it holds behind a proxy too.
+    assert re.fullmatch(r"mock/media/[0-9a-f]{32}\.jpg", source)
+    page.checkbox[0].uncheck()
+    assert picture_source(check(page.run())) == source
+
+
+def test_the_same_picture_has_another_address_for_everyone():
+    mine, theirs = (drop(app(), shelf__zip=builders.export_zip()) for _ in range(2))
+    assert picture_source(mine) != picture_source(theirs)
+
+
+def test_where_the_picture_cannot_be_served_it_goes_along(monkeypatch, caplog):
+    from streamlit.runtime.media_file_manager import MediaFileManager
+
+    add = MediaFileManager.add
+
+    def without_names(self, data, mimetype, coordinates):
+        return add(self, data, mimetype, coordinates)
+
+    monkeypatch.setattr(MediaFileManager, "add", without_names)
+    page = drop(app(), shelf__zip=builders.export_zip())
+    assert picture_source(page).startswith("data:image/jpeg;base64,")
+    assert "the picture cannot be served on its own" in caplog.text
+
+
 def test_an_upload_never_passes_through_a_file():
     app()
     config = tomllib.loads((APP.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
@@ -494,7 +530,7 @@ def test_a_study_is_forgotten_once_its_visitor_has_left():
     study = page.session_state["study"]
     assert len(study.opened) == 1
     # Several pages under test pass for one session, so this one gets a visitor of its own.
-    study.visitor = type(study.visitor)(study)
+    study.visitor = type(study.visitor)(study, "a session")
     study.visitor.forget()
     assert study.opened == {}
     # A connection that comes back finds the empty page, not an error.
@@ -504,8 +540,8 @@ def test_a_study_is_forgotten_once_its_visitor_has_left():
 def test_a_visitor_who_came_back_in_time_loses_nothing():
     page = click(app(), "Try the sample")
     study = page.session_state["study"]
-    gone = type(study.visitor)(study)
-    study.visitor = type(study.visitor)(study)
+    gone = type(study.visitor)(study, "a session")
+    study.visitor = type(study.visitor)(study, "a session")
     gone.forget()
     assert len(study.opened) == 1
 

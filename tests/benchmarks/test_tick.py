@@ -14,13 +14,15 @@ from tests.benchmarks.measure import p95, side_by_side
 
 TARGET_MS = 40
 ROUNDS = 120
+# The browser has the picture; a tick sends where it is.
+ADDRESS = f"media/{'0' * 32}.jpg"
 
 
 def redraw(opened, look):
     """What the page computes for a new picture, and how Streamlit writes it down."""
     heatmap = opened.heatmap(look.scale)
     size = opened.export.image.size
-    figure = gh.overlay_figure(heatmap, size, opened.ground, look)
+    figure = gh.overlay_figure(heatmap, size, ADDRESS, look)
     app.description(opened.export, heatmap)
     app.counted(opened, heatmap)
     return plotly.io.to_json(figure, validate=False)
@@ -47,12 +49,11 @@ def sliding(opened):
 
 @pytest.fixture(scope="module")
 def studies():
-    """A large study, a small one, and the small one over the large one's picture."""
-    large = app.Opened(0, made_export(10_000_000, (4000, 3000)))
-    small = app.Opened(1, made_export(10_000, (400, 300)))
-    same_ground = app.Opened(2, made_export(10_000, (400, 300)))
-    same_ground.ground = large.ground
-    return large, small, same_ground
+    """A large study and a small one."""
+    return (
+        app.Opened(0, made_export(10_000_000, (4000, 3000))),
+        app.Opened(1, made_export(10_000, (400, 300))),
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -64,21 +65,17 @@ def one_thread():
 
 @pytest.mark.parametrize(("what", "act"), [("tick", ticking), ("slider", sliding)])
 def test_it_takes_the_same_few_milliseconds_for_any_study(studies, report, what, act):
-    large_study, small_study, _ = studies
+    large_study, small_study = studies
     side_by_side([act(one) for one in studies], 12)
-    large, small, same = 1e3 * side_by_side([act(one) for one in studies], ROUNDS)
+    large, small = 1e3 * side_by_side([act(one) for one in studies], ROUNDS)
     processor = 1e3 * side_by_side([act(large_study)], ROUNDS, time.thread_time)
-    ground_kb = [len(one.ground) / 1e3 for one in studies]
     assert large_study.bins.shape == small_study.bins.shape == gh.grid_shape((4000, 3000))
-    ratio = np.median(large) / np.median(same)
+    ratio = np.median(large) / np.median(small)
     report(
         f"{what}, server side: 10 M samples, 4000x3000 px: median {np.median(large):.1f} ms, "
-        f"p95 {p95(large):.1f} ms (target {TARGET_MS}; {p95(processor):.1f} ms of it at work), "
-        f"picture {ground_kb[0]:,.0f} kB",
-        f"  10 k samples, 400x300 px: median {np.median(small):.1f} ms, p95 {p95(small):.1f} ms, "
-        f"picture {ground_kb[1]:,.0f} kB",
-        f"  10 k samples, 400x300 px, the large study's picture under it: median "
-        f"{np.median(same):.1f} ms; large / small {ratio:.2f} (target 1.10)",
+        f"p95 {p95(large):.1f} ms (target {TARGET_MS}; {p95(processor):.1f} ms of it at work)",
+        f"  10 k samples, 400x300 px: median {np.median(small):.1f} ms, p95 {p95(small):.1f} ms; "
+        f"large / small {ratio:.2f} (target 1.10)",
     )
     assert p95(large) <= TARGET_MS
     assert ratio <= 1.10

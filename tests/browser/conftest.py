@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items):
 
 
 @contextmanager
-def serving(folder):
+def serving(folder, *options):
     """Serve the page on a free port; its log goes into `folder`. Yields the address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -53,6 +53,7 @@ def serving(folder):
     # Settings of whoever runs the tests shall not change what is tested.
     own = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    command += options
     with log.open("w") as out:
         server = subprocess.Popen(
             command, cwd=ROOT, env={**own, "HOME": str(folder)}, stdout=out, stderr=out

@@ -2,7 +2,7 @@
 
 import io
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ from tests.browser.conftest import (
     line,
     open_sample,
     picture,
+    serving,
     shown_picture,
     untick,
 )
@@ -162,6 +163,38 @@ def test_a_tick_redraws_its_part_of_the_page_only(visit):
     assert len(fragments) == 1
     assert "" not in fragments, "something outside the fragment was sent again"
     expect(page.locator(".st-key-bar")).to_have_attribute("data-marker", "still here")
+
+
+def test_the_picture_is_fetched_once_and_not_with_every_tick(page):
+    fetched = []
+    page.on("request", lambda request: fetched.append(request.url))
+    source = open_sample(page)
+    address = urljoin(page.url, picture(page).get_attribute("href"))
+    assert fetched.count(address) == 1
+    for name in ("P02", "P01", "P02"):
+        untick(page, name)
+        source = drawn(page, instead_of=source)
+    assert urljoin(page.url, picture(page).get_attribute("href")) == address
+    assert fetched.count(address) == 1
+    with Image.open(io.BytesIO(page.request.get(address).body())) as shown:
+        assert (shown.format, max(shown.size)) == ("JPEG", 1600)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_role("button", name="Try the sample")).to_be_visible()
+    assert page.request.get(address).status == 404
+
+
+def test_the_picture_is_gone_once_its_visitor_has_left(browser, tmp_path):
+    with serving(tmp_path, "--server.disconnectedSessionTTL=0") as address:
+        visitor, other = browser.new_context(), browser.new_context()
+        page, witness = visitor.new_page(), other.new_page()
+        page.goto(address)
+        witness.goto(address)
+        open_sample(page)
+        its_picture = urljoin(address, picture(page).get_attribute("href"))
+        assert witness.request.get(its_picture).ok
+        visitor.close()
+        witness.wait_for_function("async url => (await fetch(url)).status === 404", arg=its_picture)
+        other.close()
 
 
 def test_a_tick_changes_the_picture_and_the_line(page, sample):
