@@ -43,6 +43,7 @@ def serving(*options, **environment):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     own = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")}
+    own["MALLOC_ARENA_MAX"] = "1"  # as the README has it for a lab's server
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
     command += ["--server.address=127.0.0.1", *options]
     with tempfile.TemporaryDirectory() as home:
