@@ -331,7 +331,7 @@ class _Columns:
         it takes later. Grown from nothing it would lie on the heap, among what each block
         leaves behind: 80 MB more for ten million rows. Pages that nobody writes to are none.
         """
-        arrays = [np.empty(_LARGE, dtype) for dtype in dtypes]
+        arrays: list[npt.NDArray[Any]] = [np.empty(_LARGE, dtype) for dtype in dtypes]
         for array in arrays:
             array.resize(0, refcheck=False)
         return cls(arrays)
