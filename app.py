@@ -734,11 +734,13 @@ def workbench(number: int) -> None:
     with st.container(key="workbench"):
         left, right = st.columns([1, 2.7], gap="medium")
         with left:
-            # Filled after the settings are known, since the shares depend on the ticks.
-            picker(opened)
+            boxes = st.container()
             look = settings()
+        # The picture before the boxes: the browser draws it while they are on their way.
         with right:
             result(opened, look)
+        with boxes:
+            picker(opened)
 
 
 def picker(opened: Opened) -> None:
