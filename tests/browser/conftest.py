@@ -217,6 +217,14 @@ def settled(page):
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
 
 
+def still(page):
+    """Wait until nothing fades or moves any more: half-faded words have half their contrast."""
+    settled(page)
+    page.wait_for_function(
+        "document.getAnimations().every(animation => animation.playState !== 'running')"
+    )
+
+
 def download(page, what):
     """Click on a download; return its file name and its bytes."""
     with page.expect_download() as waiting:

@@ -9,7 +9,16 @@ from PIL import Image, ImageChops
 from playwright.sync_api import expect
 
 from tests import builders
-from tests.browser.conftest import add_files, box, drawn, drop, line, open_sample, photograph
+from tests.browser.conftest import (
+    add_files,
+    box,
+    drawn,
+    drop,
+    line,
+    open_sample,
+    photograph,
+    still,
+)
 from tests.builders import MM, Row
 
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
@@ -17,6 +26,7 @@ LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 def violations(page):
     """Serious breaches of WCAG 2.1 A or AA: the rule, and where."""
+    still(page)
     options = {"runOnly": {"type": "tag", "values": LEVELS}, "resultTypes": ["violations"]}
     found = Axe().run(page, options=options).response["violations"]
     return [
@@ -25,6 +35,12 @@ def violations(page):
         if one["impact"] in ("serious", "critical")
         for node in one["nodes"]
     ]
+
+
+def away(page):
+    """Put the pointer where nothing answers it."""
+    page.mouse.move(0, 0)
+    expect(page.get_by_test_id("stTooltipContent")).to_have_count(0)
 
 
 def before_a_study(page):
@@ -43,9 +59,13 @@ def with_the_sample(page):
     yield "sample"
     page.get_by_role("button", name="None", exact=True).click()
     expect(line(page)).to_contain_text("No recording is ticked")
-    yield "nothing ticked"
+    # It comes a moment after the pointer: in a later state it could come at any time.
+    expect(page.get_by_test_id("stTooltipContent")).to_be_visible()
+    yield "nothing ticked, a tooltip"
+    away(page)
     add_files(page, {"notes.zip": b"just words"})
     expect(page.get_by_role("alert")).to_be_visible()
+    away(page)
     yield "more files"
 
 
@@ -133,10 +153,7 @@ def test_the_focus_can_be_seen(visit, scheme):
         page.mouse.move(0, 0)
         without = photograph(page)
         tab_to(page, target)
-        page.wait_for_function(
-            "element => element.getAnimations({subtree: true}).length === 0",
-            arg=target.element_handle(),
-        )
+        still(page)
         at = target.bounding_box()
         around = (
             int(at["x"]) - 12,
