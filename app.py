@@ -427,7 +427,7 @@ def lend_picture(opened: Opened) -> str:
     """Put the picture where this browser can fetch it, and return the address.
 
     A tick sends the whole chart again. With the picture in it that would be half a
-    megabyte more, which the browser takes apart three times.
+    megabyte more.
     """
     try:
         address = runtime.get_instance().media_file_mgr.add(

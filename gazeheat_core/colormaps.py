@@ -72,7 +72,7 @@ def colour_stops(table: npt.NDArray[np.uint8]) -> list[int]:
     """Return few entries of a table that stand for all of it.
 
     A chart draws straight lines of colour between them, and misses no entry by more than
-    one of its 256 steps. The browser takes three times as long over all of them.
+    one of its 256 steps. With all of them the browser took 40 ms longer.
 
     Parameters
     ----------

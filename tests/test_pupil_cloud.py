@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -594,6 +595,36 @@ def test_a_recording_in_every_row_ends_at_the_limit():
     rows = "".join(f"s{n},r{n},{n},true,1,1,,\n" for n in range(60_000))
     text = refusal(changed("gaze.csv", gaze_columns() + "\n" + rows), gh.LimitError)
     contains(text, "gaze.csv in study.zip", "more than 50,000 sections", "'recording id'")
+
+
+def test_many_small_sections_take_no_stretch_of_pages_each():
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("only Linux tells what a process has mapped")
+    rows = [Row(1.0, 1.0, True, f"rec-{n // 100}", f"sec-{n}") for n in range(1000)]
+    files = export_files(rows, people=None, fixations=None)
+    before = len(maps.read_text().splitlines())
+    export = read(files)
+    added = len(maps.read_text().splitlines()) - before
+    assert sum(len(recording.sections) for recording in export.recordings) == 1000
+    # A process may have 65,530, and an export 50,000 sections of three columns.
+    assert added < 100
+
+
+def test_a_section_that_grows_over_several_blocks_keeps_its_order():
+    # 8 MB; a block is 4 MB. Of the first half, the second section has one row in ten.
+    numbers = np.arange(80_000)
+    is_second = (numbers >= 40_000) | (numbers % 10 == 0)
+    lines = "".join(
+        f"{'s' * 60}-{second},rec,{n},true,{n / 8},{n % 30},,\n"
+        for n, second in zip(numbers.tolist(), is_second.tolist(), strict=True)
+    )
+    files = export_files(people=None, fixations=None)
+    (recording,) = read(files | {"gaze.csv": gaze_columns() + "\n" + lines}).recordings
+    for section, mine in zip(recording.sections, (is_second, ~is_second), strict=True):
+        np.testing.assert_array_equal(section.gaze.timestamp_ns, numbers[mine])
+        np.testing.assert_array_equal(section.gaze.x, numbers[mine] / 8)
+        np.testing.assert_array_equal(section.gaze.y, numbers[mine] % 30)
 
 
 def test_a_line_longer_than_the_limit_but_with_an_end_harms_itself_only():

@@ -48,6 +48,9 @@ PICTURE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 # As many numbers as the C library never puts on its heap: 64 MiB, twice its limit.
 _LARGE = 2**23
+# Numbers from which on a column gets pages of its own. A process has 65,530 stretches of
+# pages, so a file of many small sections must not take one for each.
+_MANY = 2**14
 
 _KEY_COLUMNS = ("recording id", "section id")
 _FLAG_COLUMNS: dict[EnrichmentKind, tuple[str, str]] = {
@@ -323,25 +326,28 @@ class _Columns:
     arrays: list[npt.NDArray[Any]]
     unreadable: int = 0
 
-    @classmethod
-    def of(cls, dtypes: Sequence[type]) -> _Columns:
-        """Return empty columns, each with memory of its own.
-
-        The C library gives a large array its own pages, and leaves it there whatever size
-        it takes later. Grown from nothing it would lie on the heap, among what each block
-        leaves behind: 80 MB more for ten million rows. Pages that nobody writes to are none.
-        """
-        arrays: list[npt.NDArray[Any]] = [np.empty(_LARGE, dtype) for dtype in dtypes]
-        for array in arrays:
-            array.resize(0, refcheck=False)
-        return cls(arrays)
-
     def append(self, *columns: npt.NDArray[Any]) -> None:
         start = len(self.arrays[0])
-        for array, column in zip(self.arrays, columns, strict=True):
+        end = start + len(columns[0])
+        for i, column in enumerate(columns):
+            if start < _MANY <= end:
+                self.arrays[i] = _on_own_pages(self.arrays[i])
             # In place, the memory moves instead of being copied: no second copy, ever.
-            array.resize(start + len(column), refcheck=False)
-            array[start:] = column
+            self.arrays[i].resize(end, refcheck=False)
+            self.arrays[i][start:] = column
+
+
+def _on_own_pages(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the same numbers where they can grow without leaving holes on the heap.
+
+    The C library gives a large array its own pages, and leaves it there whatever size it
+    takes later. On the heap it would grow among what each block leaves behind: 80 MB more
+    for ten million rows. Pages that nobody writes to take no room.
+    """
+    own = np.empty(_LARGE, array.dtype)
+    own[: len(array)] = array
+    own.resize(len(array), refcheck=False)
+    return own
 
 
 # Recording id and section id.
@@ -471,7 +477,7 @@ def _collect(
                         f"{table.file}: more than {limits.sections:,} sections. Check that "
                         "'recording id' and 'section id' hold what their names say."
                     )
-                buffer = buffers[key] = _Columns.of(dtypes)
+                buffer = buffers[key] = _Columns([np.empty(0, dtype) for dtype in dtypes])
             buffer.unreadable += unreadable
             buffer.append(*columns)
         read_bytes += block.size_bytes
