@@ -20,6 +20,7 @@ from gazeheat_core.exports.tables import (
     Table,
     _parse_by_line,
     _parse_typed,
+    _read_frame,
     parse_block,
     read_blocks,
     read_header,
@@ -151,6 +152,20 @@ def test_semicolons_do_not_make_a_table_slow(monkeypatch):
     monkeypatch.setattr("gazeheat_core.exports.tables._parse_by_line", None)
     assert read(text(sep=";")) == READ
     assert read(text(decimal_commas(ROWS), sep=";")) == READ
+
+
+@pytest.mark.parametrize("flag", ["true", "False", ""], ids=["yes", "no", "empty"])
+def test_a_table_as_downloaded_is_read_once_and_fast(monkeypatch, flag):
+    kinds = []
+
+    def noted(block, table, layout, text):
+        kinds.append(text)
+        return _read_frame(block, table, layout, text)
+
+    monkeypatch.setattr("gazeheat_core.exports.tables._read_frame", noted)
+    monkeypatch.setattr("gazeheat_core.exports.tables._parse_by_line", None)
+    assert read(text([*ROWS, ["s2", "r2", "9", flag, "", ""]]), 10_000)[:3] == READ
+    assert kinds == ["category"]
 
 
 @given(st.integers(1, 60), st.sampled_from(["\n", "\r\n", "\n\n"]), st.booleans())
