@@ -47,7 +47,7 @@ from gazeheat_core.exports import (
     open_uploads,
     read_export,
 )
-from gazeheat_core.exports.pupil_cloud import PICTURE_SUFFIXES, read_plain_image
+from gazeheat_core.exports.pupil_cloud import PICTURE_SUFFIXES, read_images
 from gazeheat_core.figure import BAR_WIDTH_PX, MARGIN_PX
 from gazeheat_core.library import Library, ShelvedExport
 from gazeheat_core.model import KIND_TITLES, MAX_SCALE
@@ -541,12 +541,13 @@ def open_from_server(library: Library, one: ShelvedExport) -> None:
         with open_source(place, flat=True) as files:
             found, _ = find_exports(file for file in files if file.folder == one.inside)
             for export in found:
-                image = read_plain_image(export)
-                if image is None:
-                    study.add(read_export(export, show_progress(progress, export.name)))
+                images = read_images(export)
+                if not images:  # the visitor is asked for one, and the samples tell if it fits
+                    with my_turn():
+                        study.add(read_export(export, show_progress(progress, export.name)))
                     continue
                 executor, _ = open_workers(administrators("GAZEHEAT_SCHEDULER"))
-                pending = submit_export(place, export, image, executor, flat=True, cache=cache)
+                pending = submit_export(place, export, images, executor, flat=True, cache=cache)
                 for done, _ in enumerate(as_completed(pending.parts)):
                     share = (done + 1) / len(pending.parts)
                     progress.progress(share, text=f"Reading {plain(export.name)}")

@@ -19,6 +19,7 @@ from typing import Any
 from gazeheat_core.cache import HistogramCache
 from gazeheat_core.errors import GazeheatError, PictureError, SettingError
 from gazeheat_core.exports import (
+    FoundExport,
     check_problems,
     find_exports,
     open_source,
@@ -26,10 +27,10 @@ from gazeheat_core.exports import (
     with_picture,
     with_ratio,
 )
-from gazeheat_core.exports.pupil_cloud import read_plain_image
+from gazeheat_core.exports.pupil_cloud import read_images
 from gazeheat_core.heatmap import BinnedExport, RecordingHistogram, bin_export, make_heatmap
 from gazeheat_core.images import encode_png, render
-from gazeheat_core.model import COLORMAPS, MAX_SCALE, Export, Look
+from gazeheat_core.model import COLORMAPS, MAX_SCALE, UNITS, Export, Look, ReferenceImage
 from gazeheat_core.sample import sample_zip
 from gazeheat_core.studies import open_executor, submit_export
 
@@ -197,9 +198,9 @@ def _start(
         for problem in problems:
             notes.append(f"passed over: {problem}")
         for one in found:
-            image = None if options.image else read_plain_image(one)
-            if image is not None:
-                yield submit_export(given, one, image, executor, cache=cache).result
+            images = _grounds(one, options)
+            if images:
+                yield submit_export(given, one, images, executor, cache=cache).result
             else:
                 # Whether a picture fits, only the samples can tell.
                 export = bin_export(_with_ground(read_export(one), options))
@@ -208,6 +209,19 @@ def _start(
 
 def _same(export: BinnedExport) -> BinnedExport:
     return export
+
+
+def _grounds(found: FoundExport, options: argparse.Namespace) -> tuple[ReferenceImage, ...]:
+    """Return what the picture may be, where that can be told without the samples."""
+    own = read_images(found)
+    if own and options.image is None:
+        return own
+    is_told = len(own) == 1 or UNITS[found.kind] == "normalized"
+    if not is_told or (options.image is None and options.ratio is None):
+        return ()
+    bare = Export(found.name, found.kind, (), own[0] if own else None)
+    image = _with_ground(bare, options).image
+    return () if image is None else (image,)
 
 
 def _with_ground(export: Export, options: argparse.Namespace) -> Export:

@@ -40,6 +40,11 @@ KIND_TITLES: dict[EnrichmentKind, str] = {
     "marker-mapper": "Marker Mapper",
 }
 
+UNITS: dict[EnrichmentKind, Unit] = {
+    "reference-image-mapper": "px",
+    "marker-mapper": "normalized",
+}
+
 SHORT_ID_LENGTH = 8
 
 ColormapName: TypeAlias = Literal["turbo", "viridis", "magma", "inferno", "cividis", "jet", "greys"]
@@ -245,7 +250,7 @@ class Enrichment(Generic[AnyRecording]):
     @property
     def unit(self) -> Unit:
         """Unit of all positions in the export."""
-        return "px" if self.kind == "reference-image-mapper" else "normalized"
+        return UNITS[self.kind]
 
     @property
     def rows(self) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     BrokenExecutor,
     Executor,
@@ -248,7 +248,36 @@ def bin_part(part: Part) -> PartBins:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PendingExport:
-    """An export whose parts are being put into bins."""
+    """An export whose parts are being put into bins.
+
+    Attributes
+    ----------
+    readings : tuple of PendingBins
+        One for each picture that the reference image may mean.
+    """
+
+    readings: tuple[PendingBins, ...]
+
+    @property
+    def parts(self) -> tuple[Future[PartBins], ...]:
+        """All that is being read."""
+        return tuple(part for reading in self.readings for part in reading.parts)
+
+    def result(self) -> BinnedExport:
+        """Wait for the parts and add them up, over the picture that most samples lie on.
+
+        Raises
+        ------
+        GazeheatError
+            When a part cannot be read, or a worker was lost.
+        """
+        exports = [reading.result() for reading in self.readings]
+        return max(exports, key=lambda export: sum(r.counts.used for r in export.recordings))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PendingBins:
+    """An export over one picture, whose parts are being put into bins."""
 
     found: FoundExport
     image: ReferenceImage
@@ -344,7 +373,7 @@ def _histograms(total: PartBins, described: dict[str, Described]) -> tuple[Recor
 def submit_export(
     source: str | os.PathLike[str],
     found: FoundExport,
-    image: ReferenceImage,
+    images: Sequence[ReferenceImage],
     executor: Executor,
     *,
     flat: bool = False,
@@ -358,7 +387,9 @@ def submit_export(
     source : path
         The ZIP or folder that holds it.
     found : FoundExport
-    image : ReferenceImage
+    images : sequence of ReferenceImage
+        At least one. Of several, as of a picture with a rotation tag, the gaze tells which
+        it is.
     executor : concurrent.futures.Executor
     flat : bool
         As for `open_source`.
@@ -366,6 +397,21 @@ def submit_export(
     part_bytes : int
         About the length of the stretches that a file on disk is cut into.
     """
+    place = os.fspath(source)
+    return PendingExport(
+        tuple(_submit(place, found, one, executor, flat, cache, part_bytes) for one in images)
+    )
+
+
+def _submit(
+    source: str,
+    found: FoundExport,
+    image: ReferenceImage,
+    executor: Executor,
+    flat: bool,
+    cache: HistogramCache | None,
+    part_bytes: int,
+) -> PendingBins:
     # Without recordings: of the picture alone, the extent is known.
     extent = Enrichment(found.name, found.kind, (), image).extent()
     shape = grid_shape(image.size)
@@ -390,10 +436,10 @@ def submit_export(
         spans: list[Span | None] = [*split_lines(found.gaze, part_bytes)] or [None]
         for span in spans:
             gaze = str(found.gaze.file.path)
-            part = Part(os.fspath(source), flat, gaze, span, extent, shape)
+            part = Part(source, flat, gaze, span, extent, shape)
             with _lost_workers_in_words():
                 parts.append(executor.submit(bin_part, part))
-    return PendingExport(
+    return PendingBins(
         found=found,
         image=image,
         described=described,

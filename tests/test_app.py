@@ -595,6 +595,19 @@ def test_a_study_on_the_server_is_counted_like_an_upload(library):
     assert isinstance(opened.export, gh.BinnedExport)
 
 
+def test_a_study_with_a_turned_picture_keeps_its_samples_on_the_server_too(library):
+    turned = builders.picture_bytes((30, 40), orientation=6)
+    builders.export_zip(library / "Phone.zip", name="Phone", picture_data=turned)
+    page = app()
+    (phone,) = [option for option in page.selectbox[0].options if option.endswith("Phone.zip")]
+    check(page.selectbox[0].select(phone).run())
+    click(page, "Open study")
+    assert line(page) == ALL_COUNTED
+    (opened,) = page.session_state["study"].opened.values()
+    assert isinstance(opened.export, gh.BinnedExport)
+    assert opened.export.size() == (40, 30)
+
+
 def test_a_study_that_is_gone_is_explained(library):
     page = app()
     (walk,) = [option for option in page.selectbox[0].options if option.endswith("Walk.zip")]

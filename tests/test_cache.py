@@ -122,6 +122,16 @@ def test_what_is_stored_is_loaded(kept, used, rounded):
     assert kept.load("b" * 64) is None
 
 
+def test_a_turned_picture_is_no_reason_to_read_again(tmp_path, kept, monkeypatch):
+    turned = picture_bytes((40, 30), orientation=6)
+    given = export_folder(tmp_path / "Shelf", [Row(5.0, 39.0)] * 3, picture_data=turned)
+    whole = binned_whole(given)
+    assert whole.size() == (30, 40)
+    assert_same(binned_in_parts(given, cache=kept), whole)
+    refuse_to_read(monkeypatch)
+    assert_same(binned_in_parts(given, cache=kept), whole)
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_second_opening_reads_nothing(tmp_path, kept, monkeypatch, packed):
     rows = [*[Row(1.0, 1.0)] * 20, *[Row("gone", 1.0)] * 20]

@@ -209,6 +209,44 @@ def test_a_surface_without_picture_takes_a_ratio(tmp_path, out, capsys):
     assert line["recordings"] == [ADA, BEN]
 
 
+@pytest.mark.parametrize(
+    ("export", "options", "size"),
+    [
+        ({}, ["--image", "given.png"], (40, 30)),
+        ({"kind": MM}, ["--image", "given.png"], (80, 60)),
+        ({"kind": MM, "size": None}, ["--image", "given.png"], (80, 60)),
+        ({"kind": MM, "picture_data": b"broken"}, ["--image", "given.png"], (80, 60)),
+        ({"kind": MM, "size": None}, ["--ratio", "4:3"], (1500, 1125)),
+        ({"kind": MM, "picture_data": b"broken"}, ["--ratio", "4:3"], (1500, 1125)),
+    ],
+    ids=str,
+)
+def test_another_ground_needs_no_samples_and_is_kept(
+    tmp_path, out, capsys, monkeypatch, export, options, size
+):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (80, 60)).save("given.png")
+    given = export_zip(tmp_path / "shelf.zip", **export)
+    monkeypatch.setattr("gazeheat_core.cli.read_export", None)
+    for _ in range(2):
+        assert main([str(given), "--out", str(out), "--cache", "kept", *options]) == 0
+        line = json.loads(capsys.readouterr().out)
+        assert line["image_size"] == {"width": size[0], "height": size[1]}
+        assert line["recordings"] == [ADA, BEN]
+        # From here on, nothing can be read.
+        monkeypatch.setattr("gazeheat_core.studies.bin_part", None)
+
+
+def test_a_picture_for_gaze_in_pixels_alone_is_held_against_the_samples(tmp_path, out, capsys):
+    given = export_zip(tmp_path / "shelf.zip", size=None)
+    Image.new("RGB", (40, 30)).save(tmp_path / "right.png")
+    Image.new("RGB", (4, 3)).save(tmp_path / "small.png")
+    (line,) = run(capsys, given, "--out", out, "--image", tmp_path / "right.png")
+    assert line["recordings"] == [ADA, BEN]
+    options = ["--out", out, "--image", tmp_path / "small.png"]
+    assert_refused(capsys, given, *options, words=["small.png is 4 × 3 px", "the gaze reaches"])
+
+
 def test_images_of_an_earlier_run_are_replaced(shelf, out, capsys):
     run(capsys, shelf, "--out", out)
     before = (out / "Shelf_heatmap.png").read_bytes()

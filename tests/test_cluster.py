@@ -15,7 +15,7 @@ import gazeheat_core as gh
 from gazeheat_core.cli import main
 from gazeheat_core.errors import ClusterError
 from gazeheat_core.exports import find_exports, open_source
-from gazeheat_core.exports.pupil_cloud import read_plain_image
+from gazeheat_core.exports.pupil_cloud import read_images
 from gazeheat_core.studies import Part, bin_part, open_executor, submit_export
 from tests.builders import Row, export_folder, export_zip, gaze_csv
 from tests.test_studies import assert_same, binned_in_parts, binned_whole
@@ -192,9 +192,9 @@ def submit(given, executor, *, waits=False):
     """Start on an export; with `waits`, on a ZIP that does not come until it is put back."""
     with open_source(given) as files:
         (found,), _ = find_exports(files)
-        image = read_plain_image(found)
+        images = read_images(found)
         put_back = waiting_part(given) if waits else None
-        return submit_export(given, found, image, executor, part_bytes=2000), put_back
+        return submit_export(given, found, images, executor, part_bytes=2000), put_back
 
 
 def worker_that_waits(cluster):

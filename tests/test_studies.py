@@ -21,7 +21,7 @@ from gazeheat_core import studies
 from gazeheat_core.cli import main
 from gazeheat_core.errors import ClusterError
 from gazeheat_core.exports import find_exports, open_source, read_export
-from gazeheat_core.exports.pupil_cloud import read_plain_image
+from gazeheat_core.exports.pupil_cloud import read_images
 from gazeheat_core.exports.tables import read_blocks, read_header, split_lines
 from gazeheat_core.heatmap import BinnedExport, bin_export
 from gazeheat_core.studies import Part, bin_part, open_executor, submit_export
@@ -57,9 +57,9 @@ def submitted(given, executor, part_bytes=studies.PART_BYTES, **options):
     """Start on the only export of `given`."""
     with open_source(given, flat=options.get("flat", False)) as files:
         (found,), _ = find_exports(files)
-        image = read_plain_image(found)
-        assert image is not None
-        return submit_export(given, found, image, executor, part_bytes=part_bytes, **options)
+        images = read_images(found)
+        assert images
+        return submit_export(given, found, images, executor, part_bytes=part_bytes, **options)
 
 
 def binned_in_parts(given, part_bytes=studies.PART_BYTES, executor=None, **options):
@@ -278,6 +278,29 @@ def test_a_zip_is_one_part(tmp_path):
         assert_same(pending.result(), binned_whole(path))
 
 
+# A phone's picture, 40 x 30 px as stored and 30 x 40 px as viewers show it.
+TURNED_PICTURE = picture_bytes((40, 30), orientation=6)
+AS_STORED = [Row(39.0, 5.0), Row(38.0, 6.0), Row(5.0, 39.0)]
+AS_SHOWN = [Row(5.0, 39.0), Row(6.0, 38.0), Row(39.0, 5.0)]
+ON_BOTH = [Row(5.0, 5.0), Row(39.0, 5.0), Row(5.0, 39.0)]
+
+
+@pytest.mark.parametrize("part_bytes", [1, studies.PART_BYTES])
+@pytest.mark.parametrize(
+    ("kind", "rows", "is_turned"),
+    [(RIM, AS_STORED, False), (RIM, AS_SHOWN, True), (RIM, ON_BOTH, False), (MM, ON_BOTH, True)],
+    ids=["as stored", "as shown", "as many on both", "on a surface"],
+)
+def test_a_turned_picture_is_understood_alike(tmp_path, kind, rows, is_turned, part_bytes):
+    folder = tmp_path / "Shelf"
+    export_folder(folder, rows, kind=kind, picture_data=TURNED_PICTURE)
+    export = binned_in_parts(folder, part_bytes)
+    assert export.image.exif_transposed is is_turned
+    assert export.size() == ((30, 40) if is_turned else (40, 30))
+    assert sum(r.counts.used for r in export.recordings) == 2
+    assert_same(export, binned_whole(folder))
+
+
 def test_each_export_of_a_zip_is_read_by_itself(tmp_path):
     files = {}
     for name, rows in (("a", ROWS), ("b", ROWS[:5])):
@@ -285,7 +308,7 @@ def test_each_export_of_a_zip_is_read_by_itself(tmp_path):
     path = write_zip(tmp_path / "both.zip", files)
     with open_executor() as executor, open_source(path) as opened:
         found, _ = find_exports(opened)
-        pending = [submit_export(path, one, read_plain_image(one), executor) for one in found]
+        pending = [submit_export(path, one, read_images(one), executor) for one in found]
         assert [one.result().rows for one in pending] == [9, 5]
 
 
@@ -467,10 +490,10 @@ def test_a_process_killed_while_it_reads_is_one_sentence(tmp_path):
     with open_executor(jobs=2) as executor:
         with open_source(path) as files:
             (found,), _ = find_exports(files)
-            image = read_plain_image(found)
+            images = read_images(found)
             path.unlink()
             os.mkfifo(path)
-            pending = submit_and_kill(submit_export, path, found, image, executor)
+            pending = submit_and_kill(submit_export, path, found, images, executor)
         with pytest.raises(ClusterError, match="A worker process was stopped"):
             pending.result()
 

@@ -37,9 +37,7 @@ def read_picture(
 ) -> ReferenceImage:
     """Check a picture file and bring it into the form that is kept.
 
-    A phone marks a turned photo with an EXIF tag, and viewers turn it. Gaze in pixels
-    belongs to one of the two, the picture as stored or as turned: the one that more
-    samples lie on, and the stored one when both hold the same number.
+    Of the pictures that it may mean, the one that most samples lie on is used.
 
     Parameters
     ----------
@@ -58,6 +56,38 @@ def read_picture(
     LimitError
         When it has more pixels than the limits allow.
     """
+    first, *others = read_pictures(data, label, by_gaze=samples_inside is not None, limits=limits)
+    if samples_inside is None or not others:
+        return first
+    return max((first, *others), key=lambda image: samples_inside(image.size))
+
+
+def read_pictures(
+    data: bytes, label: str, *, by_gaze: bool, limits: Limits = LIMITS
+) -> tuple[ReferenceImage, ...]:
+    """Check a picture file and return what it may mean, mostly one picture.
+
+    A phone marks a turned photo with an EXIF tag, and viewers turn it. Gaze in pixels
+    belongs to one of the two, the picture as stored or as turned: the one that more
+    samples lie on, and the first, as stored, when both hold the same number.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    label : str
+        Its name in messages.
+    by_gaze : bool
+        Whether the gaze shall tell, since it is in pixels; else the picture is used as
+        viewers show it.
+
+    Raises
+    ------
+    PictureError
+        When it is no picture, or damaged.
+    LimitError
+        When it has more pixels than the limits allow.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
             _check_pixels(label, opened.size, limits)
@@ -67,7 +97,7 @@ def read_picture(
             is_turned = orientation in range(2, 9)
             is_kept = opened.mode in _PLAIN_MODES and opened.format in ("JPEG", "PNG")
             if is_kept and not is_turned and not opened.has_transparency_data:
-                return ReferenceImage(opened.size, data)
+                return (ReferenceImage(opened.size, data),)
             picture = opened.copy()
     except UnidentifiedImageError:
         raise PictureError(f"{label}: this is no picture. Give a JPEG or a PNG file.") from None
@@ -79,20 +109,22 @@ def read_picture(
             "or open it in a picture editor and save it as PNG."
         ) from None
     if not is_turned:
-        return ReferenceImage(picture.size, _as_png(picture, label))
+        return (ReferenceImage(picture.size, _as_png(picture, label)),)
+
+    def meant(used: Image.Image, how: str) -> ReferenceImage:
+        notice = (
+            f"{label} carries a rotation tag (EXIF {orientation}). It is used {how}: "
+            f"{_size(used.size)}" + (", which is where the gaze lies." if by_gaze else ".")
+        )
+        return ReferenceImage(used.size, _as_png(used, label), used is turned, (notice,))
 
     turned = ImageOps.exif_transpose(picture)
-    use_turned = samples_inside is None or samples_inside(turned.size) > samples_inside(
-        picture.size
-    )
-    used = turned if use_turned else picture
-    notice = (
-        f"{label} carries a rotation tag (EXIF {orientation}). It is used "
-        + ("turned, as picture viewers show it" if use_turned else "as stored, without turning it")
-        + f": {_size(used.size)}"
-        + ("." if samples_inside is None else ", which is where the gaze lies.")
-    )
-    return ReferenceImage(used.size, _as_png(used, label), use_turned, (notice,))
+    as_shown = "turned, as picture viewers show it"
+    if not by_gaze:
+        return (meant(turned, as_shown),)
+    stored = meant(picture, "as stored, without turning it")
+    # Gaze fits two pictures of one size alike.
+    return (stored, meant(turned, as_shown)) if turned.size != picture.size else (stored,)
 
 
 def plain_picture(ratio: tuple[float, float], notices: tuple[str, ...] = ()) -> ReferenceImage:

@@ -23,10 +23,11 @@ from gazeheat_core.errors import (
     UnmappedError,
 )
 from gazeheat_core.exports import tables
-from gazeheat_core.exports.picture import read_picture
+from gazeheat_core.exports.picture import read_picture, read_pictures
 from gazeheat_core.exports.sources import LIMITS, Limits, SourceFile
 from gazeheat_core.exports.tables import Layout, Rows, Span, Table
 from gazeheat_core.model import (
+    UNITS,
     EnrichmentKind,
     Export,
     Fixations,
@@ -613,23 +614,22 @@ def _picture_file(found: FoundExport) -> SourceFile | None:
     return pictures[0] if is_loose and len(pictures) == 1 else None
 
 
-def read_plain_image(found: FoundExport, limits: Limits = LIMITS) -> ReferenceImage | None:
-    """Read the reference image where it can be understood without the gaze.
+def read_images(found: FoundExport, limits: Limits = LIMITS) -> tuple[ReferenceImage, ...]:
+    """Read the reference image without the gaze: all that it may mean, as `read_pictures`.
 
     Returns
     -------
-    ReferenceImage or None
-        None without a usable picture, and for one with a rotation tag under gaze in pixels.
+    tuple of ReferenceImage
+        Empty without a picture that can be used.
     """
     file = _picture_file(found)
     if file is None:
-        return None
+        return ()
     try:
-        image = read_picture(file.read(limits.picture_bytes), str(file), None, limits)
+        data = file.read(limits.picture_bytes)
+        return read_pictures(data, str(file), by_gaze=UNITS[found.kind] == "px", limits=limits)
     except GazeheatError:
-        return None
-    is_px = found.kind == "reference-image-mapper"
-    return None if is_px and image.exif_transposed else image
+        return ()
 
 
 def _read_image(
@@ -643,9 +643,9 @@ def _read_image(
     def samples_inside(size: Size) -> int:
         return count_inside(recordings, (float(size[0]), float(size[1])))
 
-    is_px = found.kind == "reference-image-mapper"
     try:
         data = file.read(limits.picture_bytes)
-        return read_picture(data, str(file), samples_inside if is_px else None, limits), ""
+        by_gaze = samples_inside if UNITS[found.kind] == "px" else None
+        return read_picture(data, str(file), by_gaze, limits), ""
     except GazeheatError as error:
         return None, str(error)

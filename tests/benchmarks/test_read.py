@@ -17,7 +17,7 @@ import app
 import gazeheat_core as gh
 from gazeheat_core.exports import find_exports, open_source
 from gazeheat_core.exports.picture import read_picture
-from gazeheat_core.exports.pupil_cloud import read_plain_image
+from gazeheat_core.exports.pupil_cloud import read_images
 from gazeheat_core.studies import open_executor, submit_export
 from tests.benchmarks.data import MOST_SAMPLES, RECORDINGS, SIZE, photo, write_folder, write_zip
 from tests.benchmarks.measure import MB, seconds
@@ -99,8 +99,8 @@ def test_a_study_on_the_server_is_read_by_all_processors(tmp_path, report):
     def binned(executor):
         with open_source(folder, flat=True) as files:
             (found,), _ = find_exports(files)
-            image = read_plain_image(found)
-            pending = submit_export(folder, found, image, executor, flat=True, part_bytes=2**26)
+            images = read_images(found)
+            pending = submit_export(folder, found, images, executor, flat=True, part_bytes=2**26)
             assert sum(h.rows for h in pending.result().recordings) == rows
 
     times = {}
