@@ -566,6 +566,12 @@ def library(tmp_path, monkeypatch):
     st.cache_resource.clear()
 
 
+def choose(page, file):
+    """Choose a study on the server by the file it lies in."""
+    (study,) = [option for option in page.selectbox[0].options if option.endswith(file)]
+    check(page.selectbox[0].select(study).run())
+
+
 def test_without_a_folder_the_page_does_not_mention_it(monkeypatch):
     monkeypatch.delenv("GAZEHEAT_DATA", raising=False)
     page = app()
@@ -587,8 +593,7 @@ def test_studies_in_the_folder_are_listed_and_none_outside(library):
 
 def test_a_study_on_the_server_is_counted_like_an_upload(library):
     page = app()
-    (walk,) = [option for option in page.selectbox[0].options if option.endswith("Walk.zip")]
-    check(page.selectbox[0].select(walk).run())
+    choose(page, "Walk.zip")
     click(page, "Open study")
     assert line(page) == ALL_COUNTED
     (opened,) = page.session_state["study"].opened.values()
@@ -599,8 +604,7 @@ def test_a_study_with_a_turned_picture_keeps_its_samples_on_the_server_too(libra
     turned = builders.picture_bytes((30, 40), orientation=6)
     builders.export_zip(library / "Phone.zip", name="Phone", picture_data=turned)
     page = app()
-    (phone,) = [option for option in page.selectbox[0].options if option.endswith("Phone.zip")]
-    check(page.selectbox[0].select(phone).run())
+    choose(page, "Phone.zip")
     click(page, "Open study")
     assert line(page) == ALL_COUNTED
     (opened,) = page.session_state["study"].opened.values()
@@ -610,8 +614,7 @@ def test_a_study_with_a_turned_picture_keeps_its_samples_on_the_server_too(libra
 
 def test_a_study_that_is_gone_is_explained(library):
     page = app()
-    (walk,) = [option for option in page.selectbox[0].options if option.endswith("Walk.zip")]
-    check(page.selectbox[0].select(walk).run())
+    choose(page, "Walk.zip")
     (library / "Walk.zip").unlink()
     click(page, "Open study")
     assert "not in the server's folder any more" in page.error[0].value
@@ -626,8 +629,7 @@ def test_kept_histograms_open_a_study_without_reading(library, tmp_path, monkeyp
     monkeypatch.setenv("GAZEHEAT_CACHE", str(tmp_path / "kept"))
     for _ in range(2):
         page = app()
-        (walk,) = [option for option in page.selectbox[0].options if option.endswith("Walk.zip")]
-        check(page.selectbox[0].select(walk).run())
+        choose(page, "Walk.zip")
         click(page, "Open study")
         assert line(page) == ALL_COUNTED
         # From now on, nothing can be read.

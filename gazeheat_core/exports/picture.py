@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -56,10 +57,10 @@ def read_picture(
     LimitError
         When it has more pixels than the limits allow.
     """
-    first, *others = read_pictures(data, label, by_gaze=samples_inside is not None, limits=limits)
-    if samples_inside is None or not others:
-        return first
-    return max((first, *others), key=lambda image: samples_inside(image.size))
+    meanings = _meanings(data, label, samples_inside is not None, limits)
+    if samples_inside is None or len(meanings) == 1:
+        return meanings[0].keep()
+    return max(meanings, key=lambda meaning: samples_inside(meaning.picture.size)).keep()
 
 
 def read_pictures(
@@ -88,6 +89,27 @@ def read_pictures(
     LimitError
         When it has more pixels than the limits allow.
     """
+    return tuple(meaning.keep() for meaning in _meanings(data, label, by_gaze, limits))
+
+
+class _Meaning(NamedTuple):
+    """What a file may mean; brought into the form that is kept only when it is chosen.
+
+    `data` is the file itself where it is kept as it is.
+    """
+
+    picture: Image.Image
+    label: str
+    data: bytes = b""
+    is_transposed: bool = False
+    notices: tuple[str, ...] = ()
+
+    def keep(self) -> ReferenceImage:
+        data = self.data or _as_png(self.picture, self.label)
+        return ReferenceImage(self.picture.size, data, self.is_transposed, self.notices)
+
+
+def _meanings(data: bytes, label: str, by_gaze: bool, limits: Limits) -> list[_Meaning]:
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
             _check_pixels(label, opened.size, limits)
@@ -97,7 +119,7 @@ def read_pictures(
             is_turned = orientation in range(2, 9)
             is_kept = opened.mode in _PLAIN_MODES and opened.format in ("JPEG", "PNG")
             if is_kept and not is_turned and not opened.has_transparency_data:
-                return (ReferenceImage(opened.size, data),)
+                return [_Meaning(opened, label, data)]
             picture = opened.copy()
     except UnidentifiedImageError:
         raise PictureError(f"{label}: this is no picture. Give a JPEG or a PNG file.") from None
@@ -108,23 +130,24 @@ def read_pictures(
             f"{label}: the picture is damaged or incomplete. Download it again, "
             "or open it in a picture editor and save it as PNG."
         ) from None
-    if not is_turned:
-        return (ReferenceImage(picture.size, _as_png(picture, label)),)
 
-    def meant(used: Image.Image, how: str) -> ReferenceImage:
+    if not is_turned:
+        return [_Meaning(picture, label)]
+    turned = ImageOps.exif_transpose(picture)
+
+    def told(used: Image.Image, how: str) -> _Meaning:
         notice = (
             f"{label} carries a rotation tag (EXIF {orientation}). It is used {how}: "
             f"{_size(used.size)}" + (", which is where the gaze lies." if by_gaze else ".")
         )
-        return ReferenceImage(used.size, _as_png(used, label), used is turned, (notice,))
+        return _Meaning(used, label, is_transposed=used is turned, notices=(notice,))
 
-    turned = ImageOps.exif_transpose(picture)
-    as_shown = "turned, as picture viewers show it"
+    as_shown = told(turned, "turned, as picture viewers show it")
     if not by_gaze:
-        return (meant(turned, as_shown),)
-    stored = meant(picture, "as stored, without turning it")
+        return [as_shown]
+    stored = told(picture, "as stored, without turning it")
     # Gaze fits two pictures of one size alike.
-    return (stored, meant(turned, as_shown)) if turned.size != picture.size else (stored,)
+    return [stored, as_shown] if turned.size != picture.size else [stored]
 
 
 def plain_picture(ratio: tuple[float, float], notices: tuple[str, ...] = ()) -> ReferenceImage:

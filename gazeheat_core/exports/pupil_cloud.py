@@ -330,12 +330,12 @@ class _Columns:
     def append(self, *columns: npt.NDArray[Any]) -> None:
         start = len(self.arrays[0])
         end = start + len(columns[0])
-        for i, column in enumerate(columns):
-            if start < _MANY <= end:
-                self.arrays[i] = _on_own_pages(self.arrays[i])
+        if start < _MANY <= end:
+            self.arrays = [_on_own_pages(array) for array in self.arrays]
+        for array, column in zip(self.arrays, columns, strict=True):
             # In place, the memory moves instead of being copied: no second copy, ever.
-            self.arrays[i].resize(end, refcheck=False)
-            self.arrays[i][start:] = column
+            array.resize(end, refcheck=False)
+            array[start:] = column
 
 
 def _on_own_pages(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
