@@ -15,12 +15,59 @@
 
 Every message is written for the person who brought the file: it names the file,
 says what was found, and says what to do. The page and the command line show it
-as it is.
+as it is, so a message is one printable line of bounded length, whatever stands in it.
 """
+
+from unicodedata import category
+
+LONGEST_NAME = 120
+# A message names at most about ten names.
+_LONGEST_MESSAGE = 2_000
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def shown(name: object, longest: int = LONGEST_NAME) -> str:
+    r"""Make a name that comes from a file fit for a label or a message.
+
+    Parameters
+    ----------
+    name : object
+        A name, a path, or anything else with a text.
+    longest : int
+        The most characters that are kept; a longer text loses its middle.
+
+    Returns
+    -------
+    str
+        One line. A replacement character stands for everything that is not printable:
+        control characters, line ends, marks that turn the direction of text, zero-width
+        characters, and halves of a surrogate pair. Every kind of blank is a space.
+
+    Examples
+    --------
+    >>> shown("gaze\x1b[31m\u202e.csv\n")
+    'gaze�[31m�.csv�'
+    >>> shown("a" * 50 + "b" * 50, 11)
+    'aaaaa…bbbbb'
+    """
+    text = str(name)
+    if len(text) > longest:
+        head = (longest - 1) // 2
+        text = f"{text[:head]}…{text[head + 1 - longest :]}"
+    return "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if category(character) == "Zs" else _REPLACEMENT
 
 
 class GazeheatError(Exception):
     """Root of all errors the core raises on purpose; its text is for the user."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(shown(message, _LONGEST_MESSAGE))
 
 
 class SourceError(GazeheatError):

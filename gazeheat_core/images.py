@@ -84,18 +84,29 @@ def render(heatmap: Heatmap, image: ReferenceImage, look: Look) -> Images:
 
 def open_picture(image: ReferenceImage) -> Image.Image:
     """Decode a reference image to RGB."""
-    with Image.open(io.BytesIO(image.data)) as opened:
-        return opened.convert("RGB")
+    opened = _open(image)
+    opened.load()
+    picture = opened if opened.mode == "RGB" else opened.convert("RGB")
+    # Its colours are sRGB; a profile or a tag that says so does not belong to the heat on it.
+    picture.info = {}
+    return picture
+
+
+def _open(image: ReferenceImage) -> Image.Image:
+    return Image.open(io.BytesIO(image.data), formats=("JPEG", "PNG"))
 
 
 def display_jpeg(image: ReferenceImage) -> bytes:
     """Make the smaller picture that is shown on a screen, as a JPEG file."""
     shrink = min(1.0, DISPLAY_LONGER_SIDE_PX / max(image.size))
     width, height = (max(1, round(side * shrink)) for side in image.size)
-    with Image.open(io.BytesIO(image.data)) as opened:
-        # A large JPEG is decoded at half its size, or less, where that is still enough.
-        opened.draft(opened.mode, (width, height))
-        picture = opened.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    opened = _open(image)
+    # A large JPEG is decoded at half its size, or less, where that is still enough.
+    opened.draft(opened.mode, (width, height))
+    # Greys stay greys until they are few: as RGB, each takes four times the memory.
+    mode = "L" if opened.mode in ("1", "L") else "RGB"
+    picture = opened if opened.mode == mode else opened.convert(mode)
+    picture = picture.resize((width, height), Image.Resampling.LANCZOS).convert("RGB")
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=_DISPLAY_JPEG_QUALITY, optimize=True)
     return out.getvalue()

@@ -1,34 +1,92 @@
 """The bytes of a picture file to a reference image.
 
 Every picture is decoded once, fully, when it comes in: a truncated or hostile file is
-found then, not at the download. What is kept is the file, not its pixels.
+found then, not at the download. What is kept is a file, not its pixels, and everyone who
+decodes it gets the same sRGB colours: the file that was given where it is plain already,
+else a PNG made from it.
+
+A picture may have 100 million pixels, so it is never held twice: what is done to its
+pixels is done strip by strip on the way into the PNG.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from typing import NamedTuple
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, cast
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
 
-from gazeheat_core.errors import LimitError, PictureError
+from gazeheat_core.errors import GazeheatError, LimitError, PictureError, shown
 from gazeheat_core.exports.sources import LIMITS, Limits
 from gazeheat_core.model import ReferenceImage, Size
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+# Compressions of a TIFF whose decoding costs no more than its pixels; a JPEG inside a TIFF,
+# say, may have any number of passes.
+_TIFF_COMPRESSIONS = (
+    "raw",
+    "packbits",
+    "tiff_lzw",
+    "tiff_deflate",
+    "tiff_adobe_deflate",
+    "group3",
+    "group4",
+    "tiff_ccitt",
+)
 _EXIF_ORIENTATION = 0x0112
-# Modes that are 8-bit RGB for anyone who decodes the file again: it is kept as it is.
-_PLAIN_MODES = ("RGB", "L")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Modes that are 8-bit colours for anyone who decodes the file again: it is kept as it is.
+_PLAIN_MODES = ("RGB", "L", "P", "1")
+_GREY_MODES = ("1", "L", "LA", "La", "I")
+# Bytes a pixel that Pillow holds; four for every other mode.
+_MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+_WEBP_BYTES = 16
+_FREE_BYTES = 6
+# File formats of phones and browsers that Pillow reads only with more libraries.
+_FTYP_NAMES = {
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "a HEIC photo"),
+    **dict.fromkeys((b"mif1", b"msf1"), "a HEIC photo"),
+    **dict.fromkeys((b"avif", b"avis"), "an AVIF picture"),
+}
+# A marker of a JPEG that is followed by its length. Decoders pass over those below 0xC0.
+_JPEG_SEGMENT = re.compile(rb"\xff([\xc0-\xcf\xda-\xfe])(..)", re.DOTALL)
+_START_OF_SCAN = b"\xda"
+
 # A plain ground in the place of a picture: as large as a typical surface's crop.
 PLAIN_LONGER_SIDE_PX = 1500
 _PLAIN_GREY = (236, 236, 236)
 
+# About so many pixels are worked on at a time.
+_STRIP_PIXELS = 2**18
+# Quick rather than small: this file is only kept in memory. Looking for runs alone shortens
+# the flat parts of a drawing, and a photo holds nothing else to be found.
+_PNG_COMPRESS_LEVEL = 1
+_PNG_SUB_FILTER = 1
+
+# Two steps of 255 cannot be seen, and tell sRGB in all its spellings from other colours.
+_SAME_COLOUR = 2
+
 # Pillow warns, for the whole process, from 89 megapixels on; here the limit is ours, and it
-# is checked before a pixel is decoded.
+# is checked before a pixel is decoded. Its other warnings are about tags that it skips: what
+# matters to the user is an error or a notice.
 if Image.MAX_IMAGE_PIXELS is not None:
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, LIMITS.picture_pixels)
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 SampleCount = Callable[[Size], int]
 
@@ -60,7 +118,7 @@ def read_picture(
     meanings = _meanings(data, label, samples_inside is not None, limits)
     if samples_inside is None or len(meanings) == 1:
         return meanings[0].keep()
-    return max(meanings, key=lambda meaning: samples_inside(meaning.picture.size)).keep()
+    return max(meanings, key=lambda meaning: samples_inside(meaning.size)).keep()
 
 
 def read_pictures(
@@ -95,59 +153,177 @@ def read_pictures(
 class _Meaning(NamedTuple):
     """What a file may mean; brought into the form that is kept only when it is chosen.
 
-    `data` is the file itself where it is kept as it is.
+    Attributes
+    ----------
+    label : str
+    size : (int, int)
+        Width and height, turned as `orientation` says.
+    picture : PIL image
+        As stored in the file.
+    orientation : int
+        The EXIF tag that is followed, 1 for as stored.
+    colours : ImageCms transform or None
+        To sRGB.
+    data : bytes
+        The file itself where it is kept as it is.
+    notices : tuple of str
     """
 
-    picture: Image.Image
     label: str
+    size: Size
+    picture: Image.Image
+    orientation: int = 1
+    colours: ImageCms.ImageCmsTransform | None = None
     data: bytes = b""
-    is_transposed: bool = False
     notices: tuple[str, ...] = ()
 
     def keep(self) -> ReferenceImage:
-        data = self.data or _as_png(self.picture, self.label)
-        return ReferenceImage(self.picture.size, data, self.is_transposed, self.notices)
+        def strip(top: int, bottom: int) -> Image.Image:
+            stored = _turned_strip(self.picture, self.orientation, top, bottom)
+            return _as_srgb(stored, self.colours)
+
+        with _explained(self.label):
+            data = self.data or _as_png(self.size, strip)
+        return ReferenceImage(self.size, data, self.orientation != 1, self.notices)
 
 
 def _meanings(data: bytes, label: str, by_gaze: bool, limits: Limits) -> list[_Meaning]:
+    label = shown(label)
+    with _explained(label, data, limits):
+        return _decode(data, label, by_gaze, limits)
+
+
+def _decode(data: bytes, label: str, by_gaze: bool, limits: Limits) -> list[_Meaning]:
+    opened = Image.open(io.BytesIO(data), formats=_FORMATS)
+    size = opened.size
+    _check_pixels(label, size, limits)
+    if opened.mode == "F":
+        raise PictureError(
+            f"{label}: a picture of floating point numbers has no colours. Save it as PNG."
+        )
+    scans = _count_scans(data) if isinstance(opened, JpegImagePlugin.JpegImageFile) else 1
+    _check_scans(label, size, scans, limits)
+    _check_memory(label, opened, scans, len(data), limits)
+    if opened.format != "JPEG":
+        # A PNG may carry tag and profile behind its pixels, and Pillow turns a TIFF.
+        opened.load()
+        size = opened.size
+    orientation = _orientation(opened)
+    colours, notices = _to_srgb(opened, label)
+    is_plain = opened.mode in _PLAIN_MODES and opened.format in ("JPEG", "PNG")
+    if is_plain and orientation == 1 and colours is None and not opened.has_transparency_data:
+        # Small pixels are enough to find damage: every byte is read for them, too.
+        opened.draft(opened.mode, (max(1, size[0] // 8), max(1, size[1] // 8)))
+        opened.load()
+        return [_Meaning(label, size, opened, data=data, notices=notices)]
+    opened.load()
+    stored = _Meaning(label, size, opened, colours=colours, notices=notices)
+    if orientation == 1:
+        return [stored]
+    turned = stored._replace(
+        size=size if orientation < 5 else (size[1], size[0]), orientation=orientation
+    )
+
+    def told(used: _Meaning, how: str) -> _Meaning:
+        notice = (
+            f"{label} carries a rotation tag (EXIF {orientation}). It is used {how}: "
+            f"{_size(used.size)}" + (", which is where the gaze lies." if by_gaze else ".")
+        )
+        return used._replace(notices=(*notices, notice))
+
+    as_shown = told(turned, "turned, as picture viewers show it")
+    if not by_gaze:
+        return [as_shown]
+    as_stored = told(stored, "as stored, without turning it")
+    # Gaze fits two pictures of one size alike.
+    return [as_stored, as_shown] if turned.size != size else [as_stored]
+
+
+@contextmanager
+def _explained(label: str, data: bytes = b"", limits: Limits = LIMITS) -> Iterator[None]:
+    """Turn whatever Pillow raises on bad bytes into a message; the one place for it.
+
+    Its plugins raise nearly every kind of error, from `struct.error` to `AssertionError`.
+    """
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
-            _check_pixels(label, opened.size, limits)
-            opened.load()
-            # Only now: a PNG may carry the tag behind its pixels, and a TIFF is turned by Pillow.
-            orientation = opened.getexif().get(_EXIF_ORIENTATION, 1)
-            is_turned = orientation in range(2, 9)
-            is_kept = opened.mode in _PLAIN_MODES and opened.format in ("JPEG", "PNG")
-            if is_kept and not is_turned and not opened.has_transparency_data:
-                return [_Meaning(opened, label, data)]
-            picture = opened.copy()
+        yield
+    except GazeheatError:
+        raise
     except UnidentifiedImageError:
-        raise PictureError(f"{label}: this is no picture. Give a JPEG or a PNG file.") from None
+        raise PictureError(f"{label}: {_what_it_is(data)}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise LimitError(_too_many_pixels(label, "far", limits)) from None
-    except (OSError, ValueError, SyntaxError, EOFError):
+    except Exception:
         raise PictureError(
             f"{label}: the picture is damaged or incomplete. Download it again, "
             "or open it in a picture editor and save it as PNG."
         ) from None
 
-    if not is_turned:
-        return [_Meaning(picture, label)]
-    turned = ImageOps.exif_transpose(picture)
 
-    def told(used: Image.Image, how: str) -> _Meaning:
-        notice = (
-            f"{label} carries a rotation tag (EXIF {orientation}). It is used {how}: "
-            f"{_size(used.size)}" + (", which is where the gaze lies." if by_gaze else ".")
+def _what_it_is(data: bytes) -> str:
+    name = _FTYP_NAMES.get(data[8:12]) if data[4:8] == b"ftyp" else None
+    if name is None:
+        return "this is no picture. Give a JPEG or a PNG file."
+    phones = ", as iPhones take them," if "HEIC" in name else ""
+    return (
+        f"this is {name}{phones} which cannot be read here. "
+        "Save it as JPEG in its full size, and give that file."
+    )
+
+
+def _orientation(opened: Image.Image) -> int:
+    """Return the rotation tag; 1, which turns nothing, where there is none that makes sense."""
+    try:
+        tag = opened.getexif().get(_EXIF_ORIENTATION)
+    except Exception:  # of any kind; the pixels do not depend on it
+        return 1
+    return tag if isinstance(tag, int) and tag in _TURNS else 1
+
+
+def _to_srgb(
+    opened: Image.Image, label: str
+) -> tuple[ImageCms.ImageCmsTransform | None, tuple[str, ...]]:
+    """Return what brings a picture's colours to sRGB, and notices.
+
+    None where they are sRGB: without a profile they are taken for it, as everywhere.
+    Colours that sRGB has too keep their look exactly (relative colorimetric); those it
+    lacks become the nearest it has. Tables for another intent are rare in photos, and
+    without them the other intents give the same.
+    """
+    icc = opened.info.get("icc_profile")
+    if not icc:
+        return None, ()
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}[profile.profile.xcolor_space.strip()]
+        kind = "CMYK" if opened.mode == "CMYK" else "L" if _is_grey(opened) else "RGB"
+        if mode != kind and (mode, kind) != ("RGB", "L"):
+            raise ValueError("a profile of another kind of colours")
+        colours = ImageCms.buildTransform(
+            profile,
+            ImageCms.createProfile("sRGB"),
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
-        return _Meaning(used, label, is_transposed=used is turned, notices=(notice,))
+        return (None if mode == "RGB" and _changes_nothing(colours) else colours), ()
+    except Exception:  # of any kind; the picture is whole without it
+        return None, (
+            f"{label}: its colour profile cannot be used and is left out. "
+            "The picture's colours may look a little different.",
+        )
 
-    as_shown = told(turned, "turned, as picture viewers show it")
-    if not by_gaze:
-        return [as_shown]
-    stored = told(picture, "as stored, without turning it")
-    # Gaze fits two pictures of one size alike.
-    return [stored, as_shown] if turned.size != picture.size else [stored]
+
+def _is_grey(picture: Image.Image) -> bool:
+    return picture.mode in _GREY_MODES or picture.mode.startswith("I;16")
+
+
+def _changes_nothing(colours: ImageCms.ImageCmsTransform) -> bool:
+    levels = np.linspace(0, 255, 9).round().astype(np.uint8)
+    cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 9, 3)
+    changed = np.asarray(ImageCms.applyTransform(Image.fromarray(cube), colours), np.int16)
+    return bool(np.abs(changed - cube).max() <= _SAME_COLOUR)
 
 
 def plain_picture(ratio: tuple[float, float], notices: tuple[str, ...] = ()) -> ReferenceImage:
@@ -174,18 +350,26 @@ def plain_picture(ratio: tuple[float, float], notices: tuple[str, ...] = ()) -> 
         round(PLAIN_LONGER_SIDE_PX * (width / longer)),
         round(PLAIN_LONGER_SIDE_PX * (height / longer)),
     )
-    return ReferenceImage(
-        size, _as_png(Image.new("RGB", size, _PLAIN_GREY), "ground"), False, notices
-    )
+
+    def strip(top: int, bottom: int) -> Image.Image:
+        return Image.new("RGB", (size[0], bottom - top), _PLAIN_GREY)
+
+    return ReferenceImage(size, _as_png(size, strip), False, notices)
 
 
 def resized_picture(image: ReferenceImage, size: Size, notice: str) -> ReferenceImage:
     """Bring a picture to another size, and say so."""
     with Image.open(io.BytesIO(image.data)) as opened:
-        resized = opened.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    return ReferenceImage(
-        size, _as_png(resized, "picture"), image.exif_transposed, (*image.notices, notice)
-    )
+        picture = opened if opened.mode == "RGB" else opened.convert("RGB")
+        scale = picture.height / size[1]
+
+        def strip(top: int, bottom: int) -> Image.Image:
+            # Pillow also looks at the rows beyond the box, so that no seam shows.
+            box = (0.0, top * scale, float(picture.width), bottom * scale)
+            return picture.resize((size[0], bottom - top), Image.Resampling.LANCZOS, box)
+
+        data = _as_png(size, strip)
+    return ReferenceImage(size, data, image.exif_transposed, (*image.notices, notice))
 
 
 def same_aspect(a: Size, b: Size) -> bool:
@@ -207,6 +391,11 @@ def _size(size: Size) -> str:
 def _check_pixels(label: str, size: Size, limits: Limits) -> None:
     if size[0] * size[1] > limits.picture_pixels:
         raise LimitError(_too_many_pixels(label, f"{_size(size)}, that is", limits))
+    if max(size) > limits.picture_side_px:
+        raise LimitError(
+            f"{label}: {_size(size)}, that is more than {limits.picture_side_px:,} px on one "
+            "side. Give a picture that is less long."
+        )
 
 
 def _too_many_pixels(label: str, found: str, limits: Limits) -> str:
@@ -216,27 +405,122 @@ def _too_many_pixels(label: str, found: str, limits: Limits) -> str:
     )
 
 
-def _as_png(picture: Image.Image, label: str) -> bytes:
-    out = io.BytesIO()
-    rgb = _as_rgb(picture, label)
-    rgb.info = {}  # a rotation tag or a profile of other colours is true no more
-    # Quick rather than small: this file is only kept in memory.
-    rgb.save(out, "PNG", compress_level=1)
-    return out.getvalue()
+def _count_scans(data: bytes) -> int:
+    """Count the passes that a JPEG's data are stored in, those of an MPO's further pictures too.
+
+    Segments are stepped over by their lengths, since their content may look like a marker.
+    """
+    scans = 0
+    place = 2
+    while segment := _JPEG_SEGMENT.search(data, place):
+        scans += segment[1] == _START_OF_SCAN
+        place = segment.start(2) + max(2, int.from_bytes(segment[2], "big"))
+    return scans
 
 
-def _as_rgb(picture: Image.Image, label: str) -> Image.Image:
-    """Convert any picture to 8-bit RGB, clear parts on white."""
-    if picture.mode.startswith("I;16") or picture.mode == "I":
-        # Pillow would cut 16-bit greys off at 255 instead of scaling them.
-        grey = np.asarray(picture).astype(np.int64)
-        return Image.fromarray((np.clip(grey, 0, 65535) // 257).astype(np.uint8)).convert("RGB")
-    if picture.mode == "F":
-        raise PictureError(
-            f"{label}: a picture of floating point numbers has no colours. Save it as PNG."
+def _check_scans(label: str, size: Size, scans: int, limits: Limits) -> None:
+    if scans > 1 and size[0] * size[1] * scans > limits.picture_scan_pixels:
+        raise LimitError(
+            f"{label}: {_size(size)} stored in {scans:,} passes, which would take long to read. "
+            "Open it in a picture editor and save it as PNG, or as a JPEG that is not progressive."
         )
-    if picture.has_transparency_data:
-        clear = picture.convert("RGBA")
-        white = Image.new("RGBA", clear.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, clear).convert("RGB")
-    return picture.convert("RGB")
+
+
+def _check_memory(
+    label: str, opened: Image.Image, scans: int, file_bytes: int, limits: Limits
+) -> None:
+    """Refuse a small file that takes far more memory to decode than its pixels do."""
+    bytes_a_pixel = float(_MODE_BYTES.get(opened.mode, 4))
+    if opened.format == "WEBP":
+        bytes_a_pixel = _WEBP_BYTES
+    elif opened.format == "TIFF":
+        if (compression := opened.info.get("compression", "raw")) not in _TIFF_COMPRESSIONS:
+            raise PictureError(
+                f"{label}: a TIFF of a kind that cannot be read here "
+                f"({shown(compression)}). Save it as PNG."
+            )
+        # The data of one strip, which may be all, beside the pixels; or a copy when turned.
+        bytes_a_pixel *= 2
+    elif isinstance(opened, JpegImagePlugin.JpegImageFile) and scans > 1:
+        # The whole is held as numbers of two bytes, some parts of it at a smaller size.
+        sampling = [(across, down) for _, across, down, _ in opened.layer]
+        most = max(across for across, _ in sampling) * max(down for _, down in sampling)
+        bytes_a_pixel += 2 * sum(across * down for across, down in sampling) / max(1, most)
+    needed_bytes = int(opened.width * opened.height * bytes_a_pixel)
+    allowed_bytes = limits.picture_memory_bytes + 100 * file_bytes
+    if bytes_a_pixel > _FREE_BYTES and needed_bytes > allowed_bytes:
+        raise LimitError(
+            f"{label}: reading it takes {needed_bytes // 1_000_000:,} MB of memory, too much for "
+            f"a file of {max(1, file_bytes // 1000):,} kB ({opened.format}, {_size(opened.size)}). "
+            "Open it in a picture editor and save it as PNG."
+        )
+
+
+def _turned_strip(picture: Image.Image, orientation: int, top: int, bottom: int) -> Image.Image:
+    """Return the rows of a picture from `top` to `bottom`, both counted when it is turned."""
+    width, height = picture.size
+    if orientation >= 7:
+        box = (width - bottom, 0, width - top, height)
+    elif orientation >= 5:
+        box = (top, 0, bottom, height)
+    elif orientation >= 3:
+        box = (0, height - bottom, width, height - top)
+    else:
+        box = (0, top, width, bottom)
+    strip = picture.crop(box)
+    return strip if orientation == 1 else strip.transpose(_TURNS[orientation])
+
+
+def _as_srgb(strip: Image.Image, colours: ImageCms.ImageCmsTransform | None) -> Image.Image:
+    """Convert any picture to 8-bit sRGB, clear parts on white."""
+    if strip.mode.startswith("I;16") or strip.mode == "I":
+        # Pillow would cut 16-bit greys off at 255 instead of scaling them.
+        grey = np.asarray(strip).astype(np.int64)
+        strip = Image.fromarray((np.clip(grey, 0, 65535) // 257).astype(np.uint8))
+    if not strip.has_transparency_data:
+        return _in_srgb(strip, colours)
+    clear = strip.convert("RGBA")
+    white = Image.new("RGB", clear.size, (255, 255, 255))
+    white.paste(_in_srgb(clear.convert("RGB"), colours), mask=clear.getchannel("A"))
+    return white
+
+
+def _in_srgb(strip: Image.Image, colours: ImageCms.ImageCmsTransform | None) -> Image.Image:
+    if colours is None:
+        return strip.convert("RGB")
+    return cast(Image.Image, ImageCms.applyTransform(strip.convert(colours.input_mode), colours))
+
+
+def _as_png(size: Size, strip: Callable[[int, int], Image.Image]) -> bytes:
+    """Write an RGB picture as PNG, strip by strip.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height.
+    strip : callable
+        Gives the rows from a first to a last one, that one not included, as an RGB picture.
+    """
+    width, height = size
+    out = io.BytesIO(b"\x89PNG\r\n\x1a\n")
+    out.seek(0, io.SEEK_END)
+
+    def write(name: bytes, data: bytes) -> None:
+        check = zlib.crc32(data, zlib.crc32(name))
+        out.write(struct.pack(">L", len(data)) + name + data + struct.pack(">L", check))
+
+    write(b"IHDR", struct.pack(">LLBBBBB", width, height, 8, 2, 0, 0, 0))
+    packer = zlib.compressobj(_PNG_COMPRESS_LEVEL, strategy=zlib.Z_RLE)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        values = np.asarray(strip(top, bottom)).reshape(bottom - top, 3 * width)
+        # Each value less the one of the pixel before: neighbours differ little.
+        lines = np.empty((bottom - top, 1 + 3 * width), np.uint8)
+        lines[:, 0] = _PNG_SUB_FILTER
+        lines[:, 1:4] = values[:, :3]
+        np.subtract(values[:, 3:], values[:, :-3], out=lines[:, 4:])
+        write(b"IDAT", packer.compress(lines.data))
+    write(b"IDAT", packer.flush())
+    write(b"IEND", b"")
+    return out.getvalue()

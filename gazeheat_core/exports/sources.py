@@ -8,19 +8,17 @@ counts.
 from __future__ import annotations
 
 import io
-import lzma
 import os
 import re
-import struct
 import zipfile
-import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NoReturn, TypeAlias
+from typing import BinaryIO, NoReturn, TypeAlias, cast
 
-from gazeheat_core.errors import LimitError, SourceError
+from gazeheat_core.errors import GazeheatError, LimitError, SourceError, shown
 
 MIB = 2**20
 GIB = 2**30
@@ -37,8 +35,9 @@ class Limits:
     bytes_read : int
         Bytes read from one ZIP or folder, after unpacking.
     ratio : int
-        Unpacked over packed size of one packed file. Real exports reach about 10;
-        the rest of the way to 1,000, the most that ZIP can do, is for bombs.
+        Unpacked over packed size, of one packed file and of the upload as a whole. Real
+        exports reach about 10, gaze that is never detected 30; the rest of the way to 1,000,
+        the most that ZIP can do, is for bombs.
     ratio_free_bytes : int
         So much may be unpacked before the ratio is looked at, since a short
         uniform file packs very well.
@@ -52,12 +51,20 @@ class Limits:
         Of one export. Every recording costs one histogram, at most 360 kB.
     picture_bytes, picture_pixels : int
         File size and number of pixels of a picture.
+    picture_side_px : int
+        Its longer side: as long as a JPEG can be.
+    picture_scan_pixels : int
+        Pixels of a JPEG times the passes that its data are stored in, which is the time to
+        decode it. Progressive photos have 10 to 15 passes; a file may have hundreds.
+    picture_memory_bytes : int
+        Memory for decoding a picture, where that takes more than 6 bytes a pixel: WebP,
+        TIFF, and JPEG in several passes. Every byte of the file allows for 100 more.
     """
 
     entries: int = 10_000
     bytes_read: int = 32 * GIB
-    ratio: int = 200
-    ratio_free_bytes: int = 64 * MIB
+    ratio: int = 100
+    ratio_free_bytes: int = 32 * MIB
     line_bytes: int = 1 * MIB
     small_table_bytes: int = 64 * MIB
     rows: int = 150_000_000
@@ -65,6 +72,9 @@ class Limits:
     sections: int = 50_000
     picture_bytes: int = 256 * MIB
     picture_pixels: int = 100_000_000
+    picture_side_px: int = 65_535
+    picture_scan_pixels: int = 2_000_000_000
+    picture_memory_bytes: int = 300_000_000
 
 
 LIMITS = Limits()
@@ -76,18 +86,11 @@ _ARCHIVE_SIGNATURES = {
     b"7z\xbc\xaf": "a 7-Zip archive",
     b"%PDF": "a PDF",
 }
-# Everything the standard library raises on damaged packed data. ValueError: a name that
-# is no UTF-8, an offset before the file's start. RuntimeError: a flag of encryption.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    struct.error,
-    ValueError,
-    RuntimeError,
-)
+# `zipfile` unpacks the other methods, bzip2 and LZMA, without a bound on what one call gives.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UTF8_NAME = 0x800
+_ENCRYPTED = 0x1
+_LOCAL_HEADER_BYTES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class SourceFile:
     Attributes
     ----------
     source : str
-        Name of the ZIP or folder, for messages.
+        Name of the ZIP or folder, as it is shown in messages.
     path : PurePosixPath
         Where the file lies inside the source.
     size_bytes : int
@@ -136,7 +139,7 @@ class SourceFile:
         return self.path.parent
 
     def __str__(self) -> str:
-        return f"{self.path} in {self.source}" if self.source else str(self.path)
+        return f"{shown(self.path)} in {self.source}" if self.source else shown(self.path)
 
     def open(self) -> CountedStream:
         """Open the file; every read is counted against the limits."""
@@ -145,11 +148,9 @@ class SourceFile:
     def open_span(self, start: int, stop: int, limits: Limits = LIMITS) -> CountedStream:
         """Open a stretch of bytes of a file that lies on disk by itself."""
         assert self.disk is not None
-        try:
+        with _explained(str(self)):
             stream = self.disk.open("rb")
-        except OSError as error:
-            _refuse(error)
-        stream.seek(start)
+            stream.seek(start)
         return CountedStream(stream, str(self), limits, length=stop - start)
 
     def read(self, limit_bytes: int) -> bytes:
@@ -168,6 +169,39 @@ class SourceFile:
                 "of this kind should hold. Check that it is the file from the export."
             )
         return data
+
+
+@contextmanager
+def _explained(label: str, damage: str = "") -> Iterator[None]:
+    """Turn whatever the standard library raises on bad bytes into a message.
+
+    The one place for it: `zipfile`, `zlib`, `gzip` and the file system raise some twenty
+    kinds, and each new version of Python may add one. Too little memory says nothing about
+    the file and passes.
+
+    Parameters
+    ----------
+    label : str
+        Name of the file or folder.
+    damage : str
+        The whole message where the bytes are at fault, if not the usual one.
+    """
+    try:
+        yield
+    except (GazeheatError, MemoryError):
+        raise
+    except OSError as error:
+        # Without a number, it is about the content, as those of `gzip` are.
+        refused = _no_access(label, error) if error.errno else None
+        raise refused or SourceError(damage or _damaged(label)) from None
+    except Exception:
+        raise SourceError(damage or _damaged(label)) from None
+
+
+def _no_access(label: str, error: OSError) -> SourceError:
+    name = label if error.filename is None else os.fsdecode(error.filename)
+    reason = (error.strerror or "cannot be opened").lower()
+    return SourceError(f"{name}: {reason}. Check that you may read it, and that it is still there.")
 
 
 @contextmanager
@@ -194,21 +228,22 @@ def open_source(
         When it holds too many files.
     """
     if isinstance(given, Upload):
-        with _open_zip(given.name, given.stream, limits) as files:
+        with _open_zip(shown(given.name), given.stream, limits) as files:
             yield files
         return
     path = Path(given)
+    advice = "Give the path of a ZIP or a folder that you can read."
     try:
         stream = None if path.is_dir() else path.open("rb")
     except OSError as error:
-        raise SourceError(
-            f"{path}: {(error.strerror or 'cannot be opened').lower()}. "
-            "Give the path of a ZIP or a folder that you can read."
-        ) from None
+        reason = (error.strerror or "cannot be opened").lower()
+        raise SourceError(f"{path}: {reason}. {advice}") from None
+    except ValueError:
+        raise SourceError(f"{path}: this is no path of a file. {advice}") from None
     if stream is None:
         yield _list_folder(path, limits, flat=flat)
         return
-    with stream, _open_zip(path.name, stream, limits) as files:
+    with stream, _open_zip(shown(path.name), stream, limits) as files:
         yield files
 
 
@@ -251,42 +286,50 @@ def _first_bytes(stream: BinaryIO) -> bytes:
 
 
 def _loose_file(upload: Upload, limits: Limits) -> SourceFile:
+    # Only the last part of an uploaded name is used: a browser may send a path.
+    path = PurePosixPath(PurePosixPath(upload.name.replace("\\", "/")).name)
     first = _first_bytes(upload.stream)
     if first in _ARCHIVE_SIGNATURES:
-        raise SourceError(_not_a_zip(upload.name, _ARCHIVE_SIGNATURES[first]))
+        raise SourceError(_not_a_zip(shown(path), _ARCHIVE_SIGNATURES[first]))
     size_bytes = upload.stream.seek(0, io.SEEK_END)
 
     def opener() -> CountedStream:
         upload.stream.seek(0)
         # A view of its own, so that closing it leaves the upload open.
-        return CountedStream(upload.stream, upload.name, limits, close=False)
+        return CountedStream(
+            upload.stream, shown(path), limits, packed_bytes=size_bytes, close=False
+        )
 
-    # Only the last part of an uploaded name is used: a browser may send a path.
-    name = PurePosixPath(upload.name.replace("\\", "/")).name
-    return SourceFile("", PurePosixPath(name), size_bytes, opener)
+    return SourceFile("", path, size_bytes, opener)
 
 
 def _list_folder(folder: Path, limits: Limits, *, flat: bool) -> list[SourceFile]:
-    source = folder.name or str(folder)
+    source = shown(folder.name or folder)
     files: list[SourceFile] = []
-    for parent, folders, names in os.walk(folder, onerror=_refuse):
-        if flat:
-            folders.clear()
-            names = [name for name in names if not Path(parent, name).is_symlink()]
-        for name in names:
-            path = Path(parent, name)
-            inside = PurePosixPath(path.relative_to(folder).as_posix())
-            # A pipe or a device would be waited for; a broken link is said when it is opened.
-            if _is_junk(inside) or (path.exists() and not path.is_file()):
-                continue
-            files.append(_folder_file(source, path, inside, limits))
-            _check_entries(source, len(files), limits)
+    unlisted = f"{folder}: the folder cannot be listed. Give the folder of the export itself."
+    with _explained(str(folder), unlisted):
+        for parent, folders, names in os.walk(folder, onerror=_refuse):
+            if flat:
+                folders.clear()
+                names = [name for name in names if not Path(parent, name).is_symlink()]
+            for name in names:
+                path = Path(parent, name)
+                inside = _as_text(path.relative_to(folder))
+                # A pipe or a device would be waited for; a broken link is said when opened.
+                if _is_junk(inside) or (path.exists() and not path.is_file()):
+                    continue
+                files.append(_folder_file(source, path, inside, limits))
+                _check_entries(source, len(files), limits)
     return _in_order(source, files)
 
 
+def _as_text(path: Path) -> PurePosixPath:
+    """Return a path whose name can be written anywhere, also where it is no UTF-8 on disk."""
+    return PurePosixPath(os.fsencode(path.as_posix()).decode("utf-8", "replace"))
+
+
 def _refuse(error: OSError) -> NoReturn:
-    reason = (error.strerror or "cannot be opened").lower()
-    raise SourceError(f"{error.filename}: {reason}. Check that you may read it.") from None
+    raise _no_access("", error) from None
 
 
 def _in_order(source: str, files: list[SourceFile]) -> list[SourceFile]:
@@ -297,10 +340,8 @@ def _in_order(source: str, files: list[SourceFile]) -> list[SourceFile]:
 
 def _folder_file(source: str, path: Path, inside: PurePosixPath, limits: Limits) -> SourceFile:
     def opener() -> CountedStream:
-        try:
-            return CountedStream(path.open("rb"), str(inside), limits)
-        except OSError as error:
-            _refuse(error)
+        with _explained(shown(inside)):
+            return CountedStream(path.open("rb"), shown(inside), limits, packed_bytes=size_bytes)
 
     try:
         size_bytes = path.stat().st_size
@@ -311,33 +352,59 @@ def _folder_file(source: str, path: Path, inside: PurePosixPath, limits: Limits)
 
 @contextmanager
 def _open_zip(name: str, stream: BinaryIO, limits: Limits) -> Iterator[list[SourceFile]]:
-    first = _first_bytes(stream)
-    if first[:2] != b"PK":
-        raise SourceError(_not_a_zip(name, _ARCHIVE_SIGNATURES.get(first, "no ZIP")))
-    _check_directory_size(name, stream, limits)
-    try:
+    no_directory = (
+        f"{name}: the ZIP is damaged or incomplete; its table of contents cannot be read. "
+        "Download it again and wait until the download has ended."
+    )
+    with _explained(name, no_directory):
+        first = _first_bytes(stream)
+        if first[:2] != b"PK":
+            raise SourceError(_not_a_zip(name, _ARCHIVE_SIGNATURES.get(first, "no ZIP")))
+        size_bytes = _check_directory_size(name, stream, limits)
         archive = zipfile.ZipFile(stream)
-    except _DAMAGE:
-        raise SourceError(
-            f"{name}: the ZIP is damaged or incomplete; its table of contents cannot be read. "
-            "Download it again and wait until the download has ended."
-        ) from None
     with archive:
-        entries = archive.infolist()
-        _check_entries(name, len(entries), limits)
-        total = _Count()
-        files = []
-        for entry in entries:
-            inside = _safe_path(name, entry.filename)
-            if entry.is_dir() or _is_junk(inside):
-                continue
-            if entry.flag_bits & 0x1:
-                raise SourceError(
-                    f"{name}: the ZIP is protected with a password ({inside} is encrypted). "
-                    "Unpack it and give the folder's files, or a ZIP without a password."
-                )
-            files.append(_zip_file(name, archive, entry, inside, total, limits))
-        yield _in_order(name, files)
+        yield _list_zip(name, archive, size_bytes, limits)
+
+
+def _list_zip(
+    name: str, archive: zipfile.ZipFile, size_bytes: int, limits: Limits
+) -> list[SourceFile]:
+    entries = archive.infolist()
+    _check_entries(name, len(entries), limits)
+    total = _Count(size_bytes)
+    # Where an entry ends at the latest, whatever the table of contents says of its size.
+    borders = sorted({*(entry.header_offset for entry in entries), archive.start_dir})
+    files: dict[PurePosixPath, SourceFile] = {}
+    for entry in entries:
+        entry_name = _entry_name(entry)
+        inside = _safe_path(name, entry_name)
+        if not inside.name or entry_name.endswith(("/", "\\")) or _is_junk(inside):
+            continue
+        if entry.flag_bits & _ENCRYPTED:
+            raise SourceError(
+                f"{name}: the ZIP is protected with a password ({shown(inside)} is encrypted). "
+                "Unpack it and give the folder's files, or a ZIP without a password."
+            )
+        if inside in files:
+            raise SourceError(
+                f"{name}: it holds two files named {shown(inside)}, so it is not clear which "
+                "one counts. Unpack it, keep the right one, and pack the folder again."
+            )
+        place = bisect_right(borders, entry.header_offset)
+        room = borders[place] if place < len(borders) else size_bytes
+        room -= entry.header_offset + _LOCAL_HEADER_BYTES
+        packed_bytes = max(0, min(entry.compress_size, room))
+        files[inside] = _zip_file(name, archive, entry, inside, packed_bytes, total, limits)
+    return _in_order(name, list(files.values()))
+
+
+def _entry_name(entry: zipfile.ZipInfo) -> str:
+    """Return an entry's name; systems also write UTF-8 without the flag that says so."""
+    name = entry.filename
+    if not entry.flag_bits & _UTF8_NAME:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name
 
 
 def _zip_file(
@@ -345,34 +412,33 @@ def _zip_file(
     archive: zipfile.ZipFile,
     entry: zipfile.ZipInfo,
     inside: PurePosixPath,
+    packed_bytes: int,
     total: _Count,
     limits: Limits,
 ) -> SourceFile:
-    label = f"{inside} in {source}"
+    label = f"{shown(inside)} in {source}"
 
     def opener() -> CountedStream:
-        try:
-            stream = archive.open(entry)
-        except NotImplementedError:
+        if entry.compress_type not in _METHODS:
             raise SourceError(
                 f"{label}: packed with a method that cannot be read here. "
                 "Unpack the ZIP and pack the folder again, or give its files."
-            ) from None
-        except _DAMAGE:
-            raise SourceError(_damaged(label)) from None
-        return CountedStream(
-            stream,  # type: ignore[arg-type]  # IO[bytes], which lacks nothing that is used
-            label,
-            limits,
-            packed_bytes=entry.compress_size,
-            total=total,
-        )
+            )
+        with _explained(label):
+            stream = cast(BinaryIO, archive.open(entry))
+        return CountedStream(stream, label, limits, packed_bytes=packed_bytes, total=total)
 
     return SourceFile(source, inside, entry.file_size, opener)
 
 
-def _check_directory_size(name: str, stream: BinaryIO, limits: Limits) -> None:
-    """Refuse a huge table of contents before `zipfile` builds an object for each entry."""
+def _check_directory_size(name: str, stream: BinaryIO, limits: Limits) -> int:
+    """Refuse a huge table of contents before `zipfile` builds an object for each entry.
+
+    Returns
+    -------
+    int
+        Size of the whole file in bytes.
+    """
     size_bytes = stream.seek(0, io.SEEK_END)
     stream.seek(max(0, size_bytes - (64 * 1024 + 22 + 20 + 56)))
     tail = stream.read()
@@ -386,6 +452,7 @@ def _check_directory_size(name: str, stream: BinaryIO, limits: Limits) -> None:
         # 1 kB an entry leaves room for the longest paths.
         if directory_bytes > limits.entries * 1024:
             raise LimitError(_too_many(name, limits))
+    return size_bytes
 
 
 def _check_entries(name: str, entries: int, limits: Limits) -> None:
@@ -403,7 +470,7 @@ def _safe_path(source: str, name: str) -> PurePosixPath:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:/", str(path)):
         raise SourceError(
-            f"{source}: it names a file outside itself ({name!r}), which no download does. "
+            f"{source}: it names a file outside itself ({shown(name)!r}), which no download does. "
             "Download the export again from where it was made."
         )
     return path
@@ -420,14 +487,25 @@ def _not_a_zip(name: str, what: str) -> str:
 def _damaged(label: str) -> str:
     return (
         f"{label}: the data are damaged or incomplete. "
-        "Download the export again and wait until the download has ended."
+        "Download the export again and wait until the download has ended, "
+        "or pack the ZIP again if you made it yourself."
     )
 
 
+@dataclass(slots=True)
 class _Count:
-    """Bytes read so far from a whole source, shared by the streams on its files."""
+    """Bytes read so far from a whole source, shared by the streams on its files.
 
-    bytes = 0
+    Attributes
+    ----------
+    packed_bytes : int or None
+        Size of the whole ZIP.
+    bytes : int
+        After unpacking, all files together.
+    """
+
+    packed_bytes: int | None = None
+    bytes: int = 0
 
 
 class CountedStream(io.RawIOBase):
@@ -440,7 +518,7 @@ class CountedStream(io.RawIOBase):
         The file's name in messages.
     limits : Limits
     packed_bytes : int, optional
-        Size before unpacking, where there is one; the ratio is held against it.
+        Bytes that the file really takes before unpacking; the ratio is held against it.
     total : _Count, optional
         Counter shared with the other files of the source.
     close : bool
@@ -487,10 +565,8 @@ class CountedStream(io.RawIOBase):
             return b"".join(iter(lambda: self.read(MIB), b""))
         if self._length is not None:
             size = min(size, self._length - self._own_bytes)
-        try:
+        with _explained(self._label):
             data = self._stream.read(size)
-        except _DAMAGE:
-            raise SourceError(_damaged(self._label)) from None
         self._own_bytes += len(data)
         self._total.bytes += len(data)
         self._check()
@@ -501,6 +577,16 @@ class CountedStream(io.RawIOBase):
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+    def unpacked(self, stream: BinaryIO) -> CountedStream:
+        """Count what `stream` unpacks from this one against the same limits."""
+        return CountedStream(
+            stream,
+            self._label,
+            self._limits,
+            packed_bytes=self._packed_bytes,
+            total=self._total,
+        )
 
     def close(self) -> None:
         """Close this, and the stream below where that is ours."""
@@ -514,12 +600,16 @@ class CountedStream(io.RawIOBase):
                 f"{self._label}: more than {self._limits.bytes_read // GIB:,} GB of data. "
                 "Split the study into several exports."
             )
-        if (
-            self._packed_bytes is not None
-            and self._own_bytes > self._limits.ratio_free_bytes
-            and self._own_bytes > self._limits.ratio * self._packed_bytes
-        ):
+        own, total = self._own_bytes, self._total.bytes
+        if self._is_bomb(own, self._packed_bytes) or self._is_bomb(total, self._total.packed_bytes):
             raise LimitError(
                 f"{self._label}: it unpacks to more than {self._limits.ratio} times its size, "
                 "which no real export does. Download the export again from where it was made."
             )
+
+    def _is_bomb(self, unpacked_bytes: int, packed_bytes: int | None) -> bool:
+        return (
+            packed_bytes is not None
+            and unpacked_bytes > self._limits.ratio_free_bytes
+            and unpacked_bytes > self._limits.ratio * packed_bytes
+        )

@@ -26,7 +26,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazeheat_core.errors import ColumnsError, LimitError, SourceError
-from gazeheat_core.exports.sources import LIMITS, CountedStream, Limits, SourceFile
+from gazeheat_core.exports.sources import LIMITS, Limits, SourceFile
 from gazeheat_core.model import FloatArray, IntArray
 
 BLOCK_BYTES = 4 * 2**20
@@ -153,12 +153,7 @@ def open_text(file: SourceFile, limits: Limits = LIMITS) -> Iterator[BinaryIO]:
     with file.open() as raw:
         stream, head = _push_back(raw)
         if head[:2] == _GZIP:
-            unpacked = CountedStream(
-                cast(BinaryIO, gzip.GzipFile(fileobj=stream)),
-                str(file),
-                limits,
-                packed_bytes=file.size_bytes,
-            )
+            unpacked = raw.unpacked(cast(BinaryIO, gzip.GzipFile(fileobj=stream)))
             stream, head = _push_back(unpacked)
         encoding = _encoding(head)
         if encoding == "utf-8":
@@ -235,7 +230,7 @@ def split_lines(table: Table, part_bytes: int) -> list[Span]:
         head = stream.read(256)
     if head[:2] == _GZIP or not _encoding(head).startswith("utf-8"):
         return []
-    size_bytes = file.disk.stat().st_size
+    size_bytes = file.size_bytes
     targets = range(part_bytes, size_bytes, part_bytes)
     starts = [_next_line(file, 1), *(_next_line(file, target) for target in targets), size_bytes]
     return [(a, b) for a, b in pairwise(starts) if a < b]
