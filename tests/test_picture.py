@@ -1,14 +1,17 @@
 """The bytes of a picture file, and which picture fits the gaze."""
 
+import functools
 import io
 import math
 import random
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 
 import gazeheat_core as gh
 from gazeheat_core.exports import Limits, read_export
@@ -134,6 +137,209 @@ def test_a_clear_colour_becomes_white(mode, clear, other, orientation):
     assert pixels(kept)[0, :, 0].tolist() == first
 
 
+@pytest.mark.parametrize("mode", ["1", "P"])
+def test_a_drawing_is_kept_as_it_is(mode):
+    data = picture_bytes(SIZE, "PNG", mode=mode)
+    image = read_picture(data, "p")
+    assert image.data == data
+    assert gh.render(heatmap(), image, gh.Look(opacity=0)).overlay.mode == "RGB"
+    assert (pixels(image) == np.asarray(gh.images.open_picture(image))).all()
+
+
+# ---------------------------------------------------------------- colours
+
+# From the red, green and blue of Display P3 to XYZ under the light of D65, and from there to
+# those of sRGB, as published with the two standards.
+P3_TO_XYZ = [
+    [0.48657095, 0.26566769, 0.19821729],
+    [0.22897456, 0.69173852, 0.07928691],
+    [0.00000000, 0.04511338, 1.04394437],
+]
+XYZ_TO_SRGB = [
+    [3.24096994, -1.53738318, -0.49861076],
+    [-0.96924364, 1.87596750, 0.04155506],
+    [0.05563008, -0.20397696, 1.05697151],
+]
+# The same primaries for the light of D50, which profiles are written for.
+P3_PRIMARIES = {
+    b"r": (0.51512, 0.24120, -0.00105),
+    b"g": (0.29198, 0.69225, 0.04189),
+    b"b": (0.15710, 0.06657, 0.78410),
+}
+D50 = (0.9642, 1.0, 0.8249)
+
+
+def srgb_curve(value):
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def p3_to_srgb(rgb):
+    """Convert 8-bit Display P3 to 8-bit sRGB by the published numbers."""
+    light = srgb_curve(np.asarray(rgb) / 255) @ np.transpose(P3_TO_XYZ) @ np.transpose(XYZ_TO_SRGB)
+    light = np.clip(light, 0, 1)
+    encoded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    return encoded * 255
+
+
+def profile(space, tags):
+    """A colour profile of the given tags, of version 2 and written by hand."""
+    table, content = b"", b""
+    for name, data in tags.items():
+        data += bytes(-len(data) % 4)
+        place = 128 + 4 + 12 * len(tags) + len(content)
+        table += name + struct.pack(">LL", place, len(data))
+        content += data
+    head = struct.pack(">L4sL4s4s4s", 0, b"none", 0x02400000, b"mntr", space, b"XYZ ")
+    head += bytes(12) + b"acsp" + bytes(28) + xyz(*D50)[8:]
+    head = head.ljust(128, b"\0") + struct.pack(">L", len(tags))
+    whole = head + table + content
+    return struct.pack(">L", len(whole)) + whole[4:]
+
+
+def xyz(*values):
+    return b"XYZ " + bytes(4) + struct.pack(">3l", *(round(v * 65536) for v in values))
+
+
+def curve(values):
+    points = [round(float(v) * 65535) for v in values]
+    return b"curv" + bytes(4) + struct.pack(f">L{len(points)}H", len(points), *points)
+
+
+@functools.cache
+def display_p3():
+    tone = curve(srgb_curve(np.linspace(0, 1, 1024)))
+    colours = {name + b"XYZ": xyz(*primary) for name, primary in P3_PRIMARIES.items()}
+    return profile(
+        b"RGB ",
+        {
+            b"wtpt": xyz(*D50),
+            **colours,
+            **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), tone),
+        },
+    )
+
+
+def gamma_grey(gamma):
+    return profile(b"GRAY", {b"wtpt": xyz(*D50), b"kTRC": curve(np.linspace(0, 1, 1024) ** gamma)})
+
+
+def srgb():
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+P3_COLOURS = np.array(
+    [[200, 60, 40], [60, 160, 70], [40, 70, 190], [255, 255, 255], [0, 0, 0], [128, 128, 128],
+     [250, 240, 60], [255, 0, 0], [20, 30, 25]],
+    np.uint8,
+)  # fmt: skip
+
+
+def patches(colours=P3_COLOURS, side=16):
+    """One square of each colour in a row, large enough for JPEG to keep the middle pure."""
+    row = np.repeat(np.asarray(colours), side, axis=0)
+    return Image.fromarray(np.repeat(row[None], side, axis=0))
+
+
+def middles(image, side=16):
+    return pixels(image)[side // 2, side // 2 :: side].astype(np.float64)
+
+
+def test_the_hand_made_profile_is_display_p3():
+    # A saturated red that sRGB lacks and a dull one that it has, by the standards' numbers.
+    assert np.allclose(p3_to_srgb([255, 0, 0]), [255, 0, 0], atol=1)
+    assert np.allclose(p3_to_srgb([200, 60, 40]), [217, 42, 22], atol=2)
+    assert ImageCms.getOpenProfile(io.BytesIO(display_p3())).profile.xcolor_space == "RGB "
+
+
+LOSSLESS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}
+LOSSLESS["MPO"] = {**LOSSLESS["JPEG"], "save_all": True, "append_images": [picture((6, 4))]}
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("format", ["JPEG", "MPO", "PNG", "WEBP", "TIFF"])
+def test_a_phones_colours_are_brought_to_srgb(format, orientation):
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    options = {"icc_profile": display_p3(), "exif": exif, **LOSSLESS.get(format, {})}
+    image = read_picture(encoded(patches(), format, **options), "p")
+    found = middles(image) if orientation == 1 else pixels(image)[8::16, 8].astype(np.float64)
+    # Two steps, and one of the JPEG's own.
+    assert np.abs(found - p3_to_srgb(P3_COLOURS)).max() <= (3 if format in ("JPEG", "MPO") else 2)
+    with Image.open(io.BytesIO(image.data)) as kept:
+        assert "icc_profile" not in kept.info
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
+def test_clear_parts_are_white_and_the_others_are_converted(format):
+    rgba = patches().convert("RGBA")
+    rgba.paste((0, 0, 0, 0), (0, 0, 16, 16))
+    options = {"icc_profile": display_p3(), "exact": True, **LOSSLESS.get(format, {})}
+    found = middles(read_picture(encoded(rgba, format, **options), "p"))
+    assert found[0].tolist() == [255, 255, 255]
+    assert np.abs(found[1:] - p3_to_srgb(P3_COLOURS[1:])).max() <= 2
+
+
+def test_a_palettes_colours_are_brought_to_srgb():
+    data = encoded(patches().convert("P", palette=Image.Palette.ADAPTIVE), icc_profile=display_p3())
+    assert np.abs(middles(read_picture(data, "p")) - p3_to_srgb(P3_COLOURS)).max() <= 2
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+def test_a_grey_profile_is_brought_to_srgb(mode):
+    levels = np.array([[0, 40, 128, 200, 255]], np.uint8)
+    grey = Image.fromarray(levels if mode != "I;16" else levels.astype(np.uint16) * 257)
+    data = encoded(grey.convert(mode), icc_profile=gamma_grey(1.0))
+    light = levels[0] / 255  # with a gamma of 1, a value is the light itself
+    expected = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+    found = pixels(read_picture(data, "p"))[0]
+    assert np.abs(found - expected[:, None]).max() <= 2
+
+
+def test_a_grey_picture_with_a_profile_of_colours_is_brought_to_srgb():
+    grey = Image.fromarray(np.array([[0, 40, 128, 200, 255]], np.uint8))
+    # P3 and sRGB have the same greys, so it is kept; of a cut profile, nothing is known.
+    found = pixels(read_picture(encoded(grey, icc_profile=display_p3()), "p"))
+    assert np.abs(found[0, :, 0].astype(int) - np.asarray(grey)[0]).max() <= 1
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_an_srgb_picture_is_kept_bit_for_bit(format):
+    data = encoded(patches(), format, icc_profile=srgb())
+    image = read_picture(data, "p")
+    assert (image.data, image.notices) == (data, ())
+
+
+@pytest.mark.parametrize(
+    "icc",
+    [b"how to print", display_p3()[:200], display_p3()[:-900], gamma_grey(2.2)],
+    ids=["no profile", "cut short", "cut late", "of grey"],
+)
+def test_a_profile_that_cannot_be_used_is_left_out_with_a_word(icc):
+    data = encoded(patches(), icc_profile=icc)
+    image = read_picture(data, "shelf.png")
+    assert (pixels(image) == np.asarray(patches())).all()
+    (notice,) = image.notices
+    assert notice.startswith("shelf.png: its colour profile cannot be used and is left out.")
+
+
+@pytest.mark.parametrize("icc", [srgb(), b"how to print", display_p3()])
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_page_and_files_show_the_same_colours_and_carry_no_profile(format, icc):
+    image = read_picture(encoded(patches(), format, icc_profile=icc, quality=100), "p")
+    images = gh.render(heatmap((144, 16)), image, gh.Look(opacity=0))
+    files = [gh.encode_png(images.overlay), gh.encode_png(images.heatmap), gh.display_jpeg(image)]
+    for file in files:
+        with Image.open(io.BytesIO(file)) as opened:
+            assert "icc_profile" not in opened.info
+    shown = np.asarray(Image.open(io.BytesIO(files[2])), np.int16)[8, 8::16]
+    assert (np.asarray(images.overlay) == pixels(image)).all()
+    assert np.abs(shown - pixels(image)[8, 8::16]).max() <= 6  # it is a JPEG
+
+
+def heatmap(size=SIZE):
+    return gh.Heatmap(np.zeros(gh.grid_shape(size)), gh.Counts(), 0, 5.0)
+
+
 # ---------------------------------------------------------------- files that are no picture
 
 
@@ -164,7 +370,21 @@ def test_pixels_that_are_no_zlib_stream():
     words(error, "ref.png", "damaged", "Download it again", "save it as PNG")
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow, of tags that it skips
+@pytest.mark.parametrize(
+    ("brand", "what"),
+    [
+        (b"heic", "this is a HEIC photo, as iPhones take them,"),
+        (b"mif1", "this is a HEIC photo, as iPhones take them,"),
+        (b"avif", "this is an AVIF picture"),
+        (b"mp42", "this is no picture"),
+    ],
+)
+def test_what_phones_save_is_named(brand, what):
+    with pytest.raises(gh.PictureError) as error:
+        read_picture(b"\0\0\0\x18ftyp" + brand + bytes(40), "IMG_1234.HEIC")
+    words(error, "IMG_1234.HEIC", what, "JPEG")
+
+
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 def test_a_picture_with_any_byte_changed_is_read_or_explained(format):
     data = picture_bytes((20, 10), format)
@@ -186,6 +406,96 @@ def test_a_header_that_claims_too_many_pixels(side):
     with pytest.raises(gh.LimitError) as error:
         read_picture(png(side, side, (b"IDAT", b"")), "ref.png")
     words(error, "ref.png", "more than 100 megapixels", "smaller version", "same aspect ratio")
+
+
+def test_a_picture_that_is_longer_than_any_jpeg():
+    with pytest.raises(gh.LimitError) as error:
+        read_picture(png(1_000_000, 1, (b"IDAT", b"")), "ref.png")
+    words(error, "ref.png", "1,000,000 × 1 px", "more than 65,535 px on one side")
+
+
+def in_scans(size, count, mode="RGB"):
+    """A progressive JPEG whose last pass is repeated until there are `count`."""
+    data = encoded(Image.new(mode, size), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * (count - data.count(b"\xff\xda") + 1) + data[-2:]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_jpeg_in_hundreds_of_passes_is_refused_before_it_is_decoded(mode, monkeypatch):
+    data = in_scans((200, 100), 300, mode)
+    assert read_picture(data, "p").size == (200, 100)  # small enough to be quick
+    monkeypatch.setattr(Image.Image, "load", None)
+    with pytest.raises(gh.LimitError) as error:
+        read_picture(data, "ref.jpg", limits=Limits(picture_scan_pixels=299 * 20_000))
+    words(error, "ref.jpg", "200 × 100 px", "in 300 passes", "not progressive")
+
+
+def test_an_ordinary_progressive_photo_of_the_largest_size_is_within_the_limits():
+    limits = Limits()
+    assert limits.picture_pixels * 15 <= limits.picture_scan_pixels
+    assert limits.picture_scan_pixels < 9_000 * 9_000 * 300
+
+
+def test_what_looks_like_passes_in_a_preview_or_a_comment_is_not_counted():
+    thumbnail = b"Exif\0\0" + b"\xff\xda\0\x0c" * 500
+    data = picture_bytes(SIZE)
+    data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + data[2:]
+    assert read_picture(data, "p", limits=Limits(picture_scan_pixels=2400)).data == data
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "needed"),
+    [
+        ("WEBP", {}, 16),
+        ("TIFF", {"compression": "tiff_lzw"}, 8),
+        ("JPEG", {"progressive": True, "subsampling": 0}, 6),
+        ("JPEG", {"progressive": True, "orientation": 6}, 7),
+    ],
+)
+def test_a_small_file_that_takes_much_memory_is_refused(format, options, needed):
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = options.get("orientation", 1)
+    data = encoded(Image.new("RGB", (1000, 500)), format, **{**options, "exif": exif})
+    free = 500_000 * needed - 100 * len(data)
+    assert read_picture(data, "p", limits=Limits(picture_memory_bytes=free)).size
+    with pytest.raises(gh.LimitError) as error:
+        read_picture(data, "ref", limits=Limits(picture_memory_bytes=free - 1))
+    words(error, "ref: reading it takes", "MB of memory", "1,000 × 500 px", "save it as PNG")
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_an_ordinary_jpeg_needs_no_more_than_its_pixels(progressive):
+    data = encoded(Image.new("RGB", (1000, 500)), "JPEG", progressive=progressive)
+    assert read_picture(data, "p", limits=Limits(picture_memory_bytes=-(10**9))).data == data
+
+
+def test_a_jpeg_inside_a_tiff_is_refused():
+    data = encoded(picture(SIZE), "TIFF", compression="jpeg")
+    with pytest.raises(gh.PictureError, match=r"ref\.tif: a TIFF of a kind.*\(jpeg\)\. Save it as"):
+        read_picture(data, "ref.tif")
+
+
+def test_nothing_is_written_beside_the_message(tmp_path):
+    # Pixels from which on Pillow warns, and a tag that it warns of.
+    (tmp_path / "large.png").write_bytes(png(13_000, 9_000, (b"IDAT", b"")))
+    (tmp_path / "larger.png").write_bytes(png(60_000, 9_000, (b"IDAT", b"")))
+    tag = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x05\0\0\0\x09\xff\xff\xff\0"
+    data = picture_bytes(SIZE)
+    data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(tag) + 2) + tag + data[2:]
+    (tmp_path / "tag.jpg").write_bytes(data)
+    code = (
+        "import sys, gazeheat_core.exports.picture as p\n"
+        "for name in sys.argv[1:]:\n"
+        "    try: print(p.read_picture(open(name, 'rb').read(), 'p').size)\n"
+        "    except p.LimitError: print('too large')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *sorted(map(str, tmp_path.iterdir()))],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout.split("\n"), done.stderr) == (["too large"] * 2 + ["(60, 40)", ""], "")
 
 
 def test_pixels_up_to_the_limit():
@@ -258,6 +568,70 @@ def test_gaze_in_pixels_tells_which_one_it_belongs_to(orientation, stored, turne
     assert white_corner(image) == (SHOWN[orientation] if use_turned else "top left")
     used = "turned, as picture viewers show it" if use_turned else "as stored, without turning it"
     assert used in image.notices[0]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_picture_is_the_one_that_pillow_makes(orientation, mode):
+    # Large enough for several strips, and not of a whole number of them.
+    noise = np.random.default_rng(1).integers(0, 255, (601, 1001, 3), np.uint8)
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    data = encoded(Image.fromarray(noise).convert(mode), exif=exif)
+    with Image.open(io.BytesIO(data)) as opened:
+        expected = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
+    assert (pixels(read_picture(data, "p")) == expected).all()
+
+
+def with_tags(*tags):
+    """A JPEG with EXIF tags written by hand: number, type, count and four bytes of value."""
+    block = b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">H", len(tags))
+    block += b"".join(struct.pack(">HHL4s", *tag) for tag in tags) + bytes(4)
+    data = picture_bytes(SIZE)
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + data[2:]
+
+
+TURN = (EXIF_ORIENTATION, 3, 1, b"\0\x06\0\0")
+
+
+@pytest.mark.parametrize("tag", [0x0100, 0x0101, 0x011A, 0x0128, 0x0213, 0x8769, 0x8825])
+@pytest.mark.parametrize("kind", [1, 2, 4, 7, 9, 13, 99])
+def test_a_tag_of_another_type_does_not_hinder_the_turning(tag, kind):
+    tags = sorted([TURN, (tag, kind, 1, b"abc\0")])
+    assert read_picture(with_tags(*tags), "p").size == TURNED
+
+
+@pytest.mark.parametrize("kind", [5, 10, 12])
+def test_a_tag_whose_value_lies_nowhere_hides_those_behind_it(kind):
+    data = with_tags((0x0100, kind, 1, b"abc\0"), TURN)
+    assert read_picture(data, "p").size == SIZE
+    data = with_tags(TURN, (0x0128, kind, 1, b"abc\0"))
+    assert read_picture(data, "p").size == TURNED
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        (EXIF_ORIENTATION, 2, 2, b"6\0\0\0"),
+        (EXIF_ORIENTATION, 5, 1, b"\0\0\0\x08"),
+        (EXIF_ORIENTATION, 11, 1, struct.pack(">f", 6.0)),
+        (EXIF_ORIENTATION, 3, 9, b"\xff\xff\xff\0"),
+        (EXIF_ORIENTATION, 77, 1, b"\0\x06\0\0"),
+    ],
+    ids=["text", "fraction", "decimal", "far away", "no type"],
+)
+def test_a_rotation_tag_that_is_no_whole_number_turns_nothing(tag):
+    data = with_tags(tag)
+    image = read_picture(data, "p")
+    assert (image.data, image.size, image.notices) == (data, SIZE, ())
+
+
+def test_a_tiff_whose_tags_lie_elsewhere_is_explained():
+    data = bytearray(encoded(picture(SIZE), "TIFF"))
+    for place in (4, 2**31, len(data) - 3):
+        data[4:8] = struct.pack("<L", place)
+        with pytest.raises(gh.PictureError, match=r"ref\.tif: "):
+            read_picture(bytes(data), "ref.tif")
 
 
 @pytest.mark.parametrize("orientation", [0, 1, 9, 65535])

@@ -203,8 +203,10 @@ def _decode(data: bytes, label: str, by_gaze: bool, limits: Limits) -> list[_Mea
         )
     scans = _count_scans(data) if isinstance(opened, JpegImagePlugin.JpegImageFile) else 1
     _check_scans(label, size, scans, limits)
-    _check_memory(label, opened, scans, len(data), limits)
+    if opened.format == "TIFF":
+        _check_compression(label, opened)
     if opened.format != "JPEG":
+        _check_memory(label, opened, _bytes_a_pixel(opened, scans), len(data), limits)
         # A PNG may carry tag and profile behind its pixels, and Pillow turns a TIFF.
         opened.load()
         size = opened.size
@@ -212,10 +214,12 @@ def _decode(data: bytes, label: str, by_gaze: bool, limits: Limits) -> list[_Mea
     colours, notices = _to_srgb(opened, label)
     is_plain = opened.mode in _PLAIN_MODES and opened.format in ("JPEG", "PNG")
     if is_plain and orientation == 1 and colours is None and not opened.has_transparency_data:
+        _check_memory(label, opened, _coefficient_bytes(opened, scans), len(data), limits)
         # Small pixels are enough to find damage: every byte is read for them, too.
         opened.draft(opened.mode, (max(1, size[0] // 8), max(1, size[1] // 8)))
         opened.load()
         return [_Meaning(label, size, opened, data=data, notices=notices)]
+    _check_memory(label, opened, _bytes_a_pixel(opened, scans), len(data), limits)
     opened.load()
     stored = _Meaning(label, size, opened, colours=colours, notices=notices)
     if orientation == 1:
@@ -426,29 +430,43 @@ def _check_scans(label: str, size: Size, scans: int, limits: Limits) -> None:
         )
 
 
+def _check_compression(label: str, opened: Image.Image) -> None:
+    compression = opened.info.get("compression", "raw")
+    if compression not in _TIFF_COMPRESSIONS:
+        raise PictureError(
+            f"{label}: a TIFF of a kind that cannot be read here ({shown(compression)}). "
+            "Save it as PNG."
+        )
+
+
+def _bytes_a_pixel(opened: Image.Image, scans: int) -> float:
+    """Memory that the decoding takes."""
+    if opened.format == "WEBP":
+        return _WEBP_BYTES
+    pixel = _MODE_BYTES.get(opened.mode, 4)
+    if opened.format == "TIFF":
+        # The data of one strip, which may be all, beside the pixels; or a copy when turned.
+        return 2 * pixel
+    return pixel + _coefficient_bytes(opened, scans)
+
+
+def _coefficient_bytes(opened: Image.Image, scans: int) -> float:
+    """Memory a pixel for what a JPEG decoder holds before there are pixels."""
+    if scans < 2 or not isinstance(opened, JpegImagePlugin.JpegImageFile):
+        return 0
+    # A number of two bytes for each sample; colours mostly have a quarter of the samples.
+    sampling = [(across, down) for _, across, down, _ in opened.layer]
+    most = max(across for across, _ in sampling) * max(down for _, down in sampling)
+    return 2 * sum(across * down for across, down in sampling) / max(1, most)
+
+
 def _check_memory(
-    label: str, opened: Image.Image, scans: int, file_bytes: int, limits: Limits
+    label: str, opened: Image.Image, bytes_a_pixel: float, file_bytes: int, limits: Limits
 ) -> None:
     """Refuse a small file that takes far more memory to decode than its pixels do."""
-    bytes_a_pixel = float(_MODE_BYTES.get(opened.mode, 4))
-    if opened.format == "WEBP":
-        bytes_a_pixel = _WEBP_BYTES
-    elif opened.format == "TIFF":
-        if (compression := opened.info.get("compression", "raw")) not in _TIFF_COMPRESSIONS:
-            raise PictureError(
-                f"{label}: a TIFF of a kind that cannot be read here "
-                f"({shown(compression)}). Save it as PNG."
-            )
-        # The data of one strip, which may be all, beside the pixels; or a copy when turned.
-        bytes_a_pixel *= 2
-    elif isinstance(opened, JpegImagePlugin.JpegImageFile) and scans > 1:
-        # The whole is held as numbers of two bytes, some parts of it at a smaller size.
-        sampling = [(across, down) for _, across, down, _ in opened.layer]
-        most = max(across for across, _ in sampling) * max(down for _, down in sampling)
-        bytes_a_pixel += 2 * sum(across * down for across, down in sampling) / max(1, most)
     needed_bytes = int(opened.width * opened.height * bytes_a_pixel)
     allowed_bytes = limits.picture_memory_bytes + 100 * file_bytes
-    if bytes_a_pixel > _FREE_BYTES and needed_bytes > allowed_bytes:
+    if bytes_a_pixel >= _FREE_BYTES and needed_bytes > allowed_bytes:
         raise LimitError(
             f"{label}: reading it takes {needed_bytes // 1_000_000:,} MB of memory, too much for "
             f"a file of {max(1, file_bytes // 1000):,} kB ({opened.format}, {_size(opened.size)}). "
