@@ -437,6 +437,28 @@ def test_an_ordinary_progressive_photo_of_the_largest_size_is_within_the_limits(
     assert limits.picture_scan_pixels < 9_000 * 9_000 * 300
 
 
+@pytest.mark.parametrize(
+    ("raised", "found"),
+    [
+        (struct.error, "damaged or incomplete"),
+        (AssertionError, "damaged or incomplete"),
+        (ZeroDivisionError, "damaged or incomplete"),
+        (zlib.error, "damaged or incomplete"),
+        (Image.DecompressionBombError, "far more than 100 megapixels"),
+        (MemoryError, "not enough memory"),
+    ],
+)
+def test_whatever_pillow_raises_is_explained(raised, found, monkeypatch):
+    def load(self):
+        raise raised
+
+    data = picture_bytes(SIZE, "PNG")
+    monkeypatch.setattr(Image.Image, "load", load)
+    with pytest.raises(gh.GazeheatError) as error:
+        read_picture(data, "ref\n.png")
+    words(error, "ref\ufffd.png: ", found)
+
+
 def test_what_looks_like_passes_in_a_preview_or_a_comment_is_not_counted():
     thumbnail = b"Exif\0\0" + b"\xff\xda\0\x0c" * 500
     data = picture_bytes(SIZE)

@@ -23,10 +23,12 @@ from typing import NamedTuple, cast
 import numpy as np
 from PIL import Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
 
-from gazeheat_core.errors import GazeheatError, LimitError, PictureError, shown
+from gazeheat_core.errors import LONGEST_NAME, GazeheatError, LimitError, PictureError, shown
 from gazeheat_core.exports.sources import LIMITS, Limits
 from gazeheat_core.model import ReferenceImage, Size
 
+# A file's name and that of its ZIP.
+_LONGEST_LABEL = 2 * LONGEST_NAME + len(" in ")
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 # Compressions of a TIFF whose decoding costs no more than its pixels; a JPEG inside a TIFF,
 # say, may have any number of passes.
@@ -188,7 +190,7 @@ class _Meaning(NamedTuple):
 
 
 def _meanings(data: bytes, label: str, by_gaze: bool, limits: Limits) -> list[_Meaning]:
-    label = shown(label)
+    label = shown(label, _LONGEST_LABEL)
     with _explained(label, data, limits):
         return _decode(data, label, by_gaze, limits)
 
@@ -257,6 +259,11 @@ def _explained(label: str, data: bytes = b"", limits: Limits = LIMITS) -> Iterat
         raise PictureError(f"{label}: {_what_it_is(data)}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise LimitError(_too_many_pixels(label, "far", limits)) from None
+    except MemoryError:
+        raise PictureError(
+            f"{label}: there is not enough memory to read this picture. Give a smaller version "
+            "with the same aspect ratio."
+        ) from None
     except Exception:
         raise PictureError(
             f"{label}: the picture is damaged or incomplete. Download it again, "
