@@ -16,55 +16,59 @@ Frame and units are stated in `gazeheat_core.model`, the steps of the heatmap in
 `gazeheat_core.heatmap`, what can go wrong in `gazeheat_core.errors`.
 """
 
-from gazeheat_core.colormaps import opaque_table, overlay_table
-from gazeheat_core.errors import (
-    ClusterError,
-    ColumnsError,
-    ExportError,
-    GazeheatError,
-    LimitError,
-    PictureError,
-    PictureMissingError,
-    SettingError,
-    SourceError,
-    UnmappedError,
-)
-from gazeheat_core.exports import Upload, read_exports, with_picture, with_ratio
-from gazeheat_core.figure import ground_uri, overlay_figure
-from gazeheat_core.heatmap import (
-    BinnedExport,
-    Counts,
-    Heatmap,
-    RecordingHistogram,
-    bin_export,
-    bin_gaze,
-    bin_recordings,
-    blur,
-    finish_heatmap,
-    grid_shape,
-    make_heatmap,
-    normalize,
-    pool,
-)
-from gazeheat_core.images import (
-    Images,
-    display_jpeg,
-    encode_png,
-    open_picture,
-    render,
-    render_heatmap,
-)
-from gazeheat_core.model import (
-    COLORMAPS,
-    Export,
-    Fixations,
-    GazeSamples,
-    Look,
-    Recording,
-    ReferenceImage,
-    Section,
-    recording_labels,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gazeheat_core.colormaps import opaque_table, overlay_table
+    from gazeheat_core.errors import (
+        ClusterError,
+        ColumnsError,
+        ExportError,
+        GazeheatError,
+        LimitError,
+        PictureError,
+        PictureMissingError,
+        SettingError,
+        SourceError,
+        UnmappedError,
+    )
+    from gazeheat_core.exports import Upload, read_exports, with_picture, with_ratio
+    from gazeheat_core.figure import ground_uri, overlay_figure
+    from gazeheat_core.heatmap import (
+        BinnedExport,
+        Counts,
+        Heatmap,
+        RecordingHistogram,
+        bin_export,
+        bin_gaze,
+        bin_recordings,
+        blur,
+        finish_heatmap,
+        grid_shape,
+        make_heatmap,
+        normalize,
+        pool,
+    )
+    from gazeheat_core.images import (
+        Images,
+        display_jpeg,
+        encode_png,
+        open_picture,
+        render,
+        render_heatmap,
+    )
+    from gazeheat_core.model import (
+        COLORMAPS,
+        Export,
+        Fixations,
+        GazeSamples,
+        Look,
+        Recording,
+        ReferenceImage,
+        Section,
+        recording_labels,
+    )
 
 __all__ = [
     "COLORMAPS",
@@ -114,3 +118,23 @@ __all__ = [
     "with_picture",
     "with_ratio",
 ]
+
+# Where the names stand, the quickest to load first.
+_HOMES = ("errors", "model", "heatmap", "exports", "colormaps", "images", "figure")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        """Load a public name when it is first used.
+
+        The command line needs this: it must answer a signal before numpy is loaded.
+        """
+        for home in _HOMES if name in __all__ else ():
+            module = import_module(f"{__name__}.{home}")
+            if hasattr(module, name):
+                globals()[name] = getattr(module, name)
+                return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -5,35 +5,46 @@ files are called and where they lie does not matter. To know the content of file
 not changed since, without reading them again, their digest is kept too, under their path,
 size and times.
 
-An entry ends with a digest of itself and is used only when that is right: a damaged one is
-removed and made anew. Entries are written under another name and then renamed, so that
-several processes can share a folder. The least recently used go when it grows too large.
+An entry ends with a digest of itself, its seal, and is used only when that is right: a
+damaged one is removed and made anew. Whoever can write into the folder could seal an entry of
+their own, unless the administrator has set a key: then only who knows it can. Entries of
+another key have other names.
+
+Entries are written under another name and then renamed, so that several processes can share
+a folder. The least recently used go when it grows too large.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import os
+import stat
 import tempfile
 import time
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from hashlib import blake2b
+from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gazeheat_core.heatmap import BinnedExport, Counts, RecordingHistogram
+from gazeheat_core.heatmap import LONGER_SIDE_BINS, BinnedExport, Counts, RecordingHistogram
+from gazeheat_core.stopping import held
 
 log = logging.getLogger("gazeheat")
 
 # Part of every key: raised when what is stored, or how bins are counted, changes.
-FORMAT = 1
+FORMAT = 2
 DEFAULT_LIMIT_BYTES = 2 * 2**30
+# The most that one entry may take, on disk and unpacked: 900 recordings over a picture of
+# 4:3. Larger studies are read each time.
+ENTRY_BYTES = 2**28
 
 _DIGEST_BYTES = 32
 _READ_BYTES = 2**22
@@ -53,10 +64,16 @@ class HistogramCache:
         Made when the first entry is written.
     limit_bytes : int
         The most that the entries may take together.
+    secret : bytes
+        The key that entries are sealed with, at most 64 bytes; empty for none.
     """
 
     folder: Path
     limit_bytes: int = DEFAULT_LIMIT_BYTES
+    secret: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        _warn_of_other_writers(self.folder)
 
     def key(self, files: Sequence[Path], *facts: object) -> str:
         """Name the entry for the content of `files`, and whatever else decides the result.
@@ -93,7 +110,11 @@ class HistogramCache:
         Notices are not kept, since they name the files: `rounded` says whether there
         is one on the timestamps, and the others follow from the counts.
         """
-        self._write(key, _encode(export, rounded))
+        data = _encode(export, rounded)
+        if data is None:
+            log.warning("the histograms of %s are too large to be kept", export.name)
+        else:
+            self._write(key, data)
 
     def _content_digest(self, path: Path) -> str:
         found = path.stat()
@@ -114,34 +135,43 @@ class HistogramCache:
         return digest.hexdigest()
 
     def _path(self, name: str) -> Path:
+        if self.secret:
+            # Tells keys apart, and does not tell the key.
+            of_key = blake2b(key=self.secret, digest_size=8, person=b"gazeheat name")
+            name = f"{name}-{of_key.hexdigest()}"
         return self.folder / f"{name}{_SUFFIX}"
+
+    def _seal(self, name: str, data: bytes) -> bytes:
+        """Digest of an entry and its name, so that none can pass for another."""
+        return blake2b(
+            name.encode() + b"\0" + data, key=self.secret, digest_size=_DIGEST_BYTES
+        ).digest()
 
     def _read(self, name: str) -> bytes | None:
         try:
-            sealed = self._path(name).read_bytes()
+            sealed = _read_regular(self._path(name))
         except OSError:
             return None
-        with suppress(OSError):  # a folder that can only be read serves as well
-            # What was used lately is kept longest.
-            os.utime(self._path(name))
         data, seal = sealed[:-_DIGEST_BYTES], sealed[-_DIGEST_BYTES:]
-        if _seal(name, data) != seal:
+        if not compare_digest(self._seal(name, data), seal):
             self._forget(name, "damaged")
             return None
         return data
 
     def _write(self, name: str, data: bytes) -> None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle, part = tempfile.mkstemp(_SUFFIX, ".part-", self.folder)
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(data)
-                    stream.write(_seal(name, data))
-                os.replace(part, self._path(name))
-            except BaseException:
-                os.unlink(part)
-                raise
+            # A signal must not leave half an entry.
+            with held():
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                handle, part = tempfile.mkstemp(_SUFFIX, ".part-", self.folder)
+                try:
+                    with os.fdopen(handle, "wb") as stream:
+                        stream.write(data)
+                        stream.write(self._seal(name, data))
+                    os.replace(part, self._path(name))
+                except BaseException:
+                    os.unlink(part)
+                    raise
             self._trim()
         except OSError as error:
             log.warning("histograms cannot be kept in %s: %s", self.folder, error)
@@ -153,7 +183,7 @@ class HistogramCache:
             if not entry.name.endswith(_SUFFIX):
                 continue
             with suppress(OSError):  # another process may have removed it
-                found = entry.stat()
+                found = entry.stat(follow_symlinks=False)
                 entries.append((found.st_mtime_ns, found.st_size, entry.path))
         surplus_bytes = sum(size for _, size, _ in entries) - self.limit_bytes
         for _, size, path in sorted(entries):
@@ -169,17 +199,65 @@ class HistogramCache:
             os.unlink(self._path(name))
 
 
-def _seal(name: str, data: bytes) -> bytes:
-    """Digest of an entry and its name, so that none can pass for another."""
-    return blake2b(name.encode() + b"\0" + data, digest_size=_DIGEST_BYTES).digest()
+def open_cache(folder: str, key: str = "") -> HistogramCache | None:
+    """Open the folder of histograms that a person or the administrator named.
+
+    Parameters
+    ----------
+    folder : str
+        Empty for none.
+    key : str
+        A secret of the administrator, of any length; empty for none.
+
+    Returns
+    -------
+    HistogramCache, or None without a folder
+    """
+    secret = blake2b(key.encode(errors="surrogateescape")).digest() if key else b""
+    return HistogramCache(Path(folder), secret=secret) if folder else None
 
 
-def _encode(export: BinnedExport, rounded: bool) -> bytes:
+@cache
+def _warn_of_other_writers(folder: Path) -> None:
+    """Say, once for each folder, that other accounts may write there."""
+    with suppress(OSError):
+        # Windows has no such mode.
+        if os.name == "posix" and folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            log.warning(
+                "other accounts may write into the folder for histograms, %s, and so change "
+                "what is shown; 'chmod go-w' on it forbids that",
+                folder,
+            )
+
+
+def _read_regular(path: Path) -> bytes:
+    """Read a file of an entry's size; what is no plain file, such as a link, is an error."""
+    # Without O_NONBLOCK, a pipe of this name would be waited for.
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # not every system has each
+        flags |= getattr(os, name, 0)
+    handle = os.open(path, flags)
+    with open(handle, "rb") as stream:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise FileNotFoundError
+        with suppress(OSError):  # a folder that can only be read serves as well
+            # What was used lately is kept longest.
+            os.utime(handle if os.utime in os.supports_fd else path)
+        # One byte more than there may be: its seal is wrong then.
+        return stream.read(ENTRY_BYTES + 1)
+
+
+def _encode(export: BinnedExport, rounded: bool) -> bytes | None:
+    """Put an export into bytes: a line of JSON, and the bins packed. None if too large."""
+    # Without recordings there is no shape.
+    shape = export.recordings[0].bins.shape if export.recordings else (0, 0)
     facts: dict[str, Any] = {
         "name": export.name,
         "kind": export.kind,
         "unassigned_rows": export.unassigned_rows,
         "rounded": rounded,
+        "shape": shape,
         "recordings": [
             {
                 "id": r.id,
@@ -192,17 +270,29 @@ def _encode(export: BinnedExport, rounded: bool) -> bytes:
             for r in export.recordings
         ],
     }
-    out = io.BytesIO()
-    bins = np.array([r.bins for r in export.recordings], np.uint32)
-    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    np.savez_compressed(out, facts=text, bins=bins)
-    return out.getvalue()
+    if sum(r.bins.nbytes for r in export.recordings) > ENTRY_BYTES:
+        return None
+    bins = np.array([r.bins for r in export.recordings], "<u4")
+    data = json.dumps(facts).encode() + b"\n" + zlib.compress(bins.tobytes())
+    return data if len(data) + _DIGEST_BYTES <= ENTRY_BYTES else None
 
 
 def _decode(data: bytes) -> tuple[BinnedExport, bool]:
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        facts = json.loads(arrays["facts"].tobytes())
-        bins = arrays["bins"]
+    line, _, packed = data.partition(b"\n")
+    facts = json.loads(line)
+    rows, columns = facts["shape"]
+    shape = (len(facts["recordings"]), rows, columns)
+    size_bytes = 4 * shape[0] * rows * columns
+    if not (0 <= rows <= LONGER_SIDE_BINS and 0 <= columns <= LONGER_SIDE_BINS):
+        raise ValueError("no such grid")
+    if size_bytes > ENTRY_BYTES:
+        raise ValueError("too large when unpacked")
+    unpacker = zlib.decompressobj()
+    # 0 would mean as much as there is.
+    unpacked = unpacker.decompress(packed, size_bytes or 1)
+    if len(unpacked) != size_bytes:
+        raise ValueError("not the size that is stated")
+    bins = np.frombuffer(unpacked, "<u4").reshape(shape).astype(np.uint32, copy=False)
     recordings = tuple(
         RecordingHistogram(**{**about, "counts": Counts(**about["counts"])}, bins=one)
         for about, one in zip(facts["recordings"], bins, strict=True)

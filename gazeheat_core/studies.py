@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     BrokenExecutor,
@@ -21,7 +23,8 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
+from multiprocessing import parent_process
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,7 @@ from gazeheat_core.exports.pupil_cloud import (
 from gazeheat_core.exports.tables import Span, split_lines
 from gazeheat_core.heatmap import BinnedExport, Counts, RecordingHistogram, bin_gaze, grid_shape
 from gazeheat_core.model import Enrichment, FloatArray, IntArray, ReferenceImage, recording_labels
+from gazeheat_core.stopping import held
 
 # A stretch of this length takes about a second; a shorter one would not be worth sending.
 PART_BYTES = 256 * 2**20
@@ -474,6 +478,8 @@ def _lost_workers_in_words() -> Iterator[None]:
             "memory. Try again with fewer --jobs."
         ) from None
     except Exception as error:
+        if isinstance(error, RuntimeError) and "start new thread" in str(error):
+            raise MemoryError from None  # there is no room for a thread's stack
         is_theirs = type(error).__module__.partition(".")[0] in ("distributed", "concurrent")
         # What a worker says that cannot load the function it is sent.
         if not is_theirs and not isinstance(error, (RuntimeError, ImportError)):
@@ -482,6 +488,46 @@ def _lost_workers_in_words() -> Iterator[None]:
             f"The cluster lost its work ({type(error).__name__}). Check that its workers are "
             "up, have gazeheat installed, and see the data under the same path."
         ) from None
+
+
+class _Worker(SpawnProcess):
+    """A process that Ctrl-C, which the terminal sends to all, does not reach."""
+
+    def start(self) -> None:
+        # A new process inherits what is blocked.
+        with held(), _interrupts_blocked():
+            super().start()
+
+
+class _Workers(SpawnContext):
+    """Starts fresh processes, not copies: this one may run threads."""
+
+    Process = _Worker
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    """End this worker process as soon as the one that started it is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
@@ -504,8 +550,8 @@ def open_executor(jobs: int = 1, scheduler: str = "") -> Iterator[Executor]:
         with _open_cluster(scheduler) as executor:
             yield executor
     elif jobs > 1:
-        # A fresh process, not a copy: this one may run threads.
-        yield from _until_done(ProcessPoolExecutor(jobs, mp_context=get_context("spawn")))
+        pool = ProcessPoolExecutor(jobs, mp_context=_Workers(), initializer=_end_with_parent)
+        yield from _until_done(pool)
     else:
         yield from _until_done(ThreadPoolExecutor(1))
 

@@ -14,24 +14,25 @@ CORE = ROOT / "gazeheat_core"
 APP = ROOT / "app.py"
 CORE_FILES = sorted(CORE.rglob("*.py"))
 
-# errors ← model ← exports, heatmap ← colormaps ← images, figure ← cli
+# errors, stopping ← model ← exports, heatmap ← colormaps ← images, figure ← cli
 MODEL = {"errors", "model"}
 MAY_IMPORT = {
     "errors": set(),
+    "stopping": set(),
     "model": {"errors"},
     "exports": MODEL,
     "heatmap": MODEL,
     "sample_shelf": MODEL,
     "sample": MODEL | {"sample_shelf"},
     "library": MODEL | {"exports"},
-    "cache": MODEL | {"heatmap"},
-    "studies": MODEL | {"exports", "heatmap", "cache"},
+    "cache": MODEL | {"heatmap", "stopping"},
+    "studies": MODEL | {"exports", "heatmap", "cache", "stopping"},
     "colormaps": MODEL | {"heatmap"},
     "images": MODEL | {"heatmap", "colormaps"},
     "figure": MODEL | {"heatmap", "colormaps"},
 }
 BELOW = set(MAY_IMPORT)
-MAY_IMPORT |= {"cli": BELOW, "__init__": BELOW, "__main__": {"cli"}}
+MAY_IMPORT |= {"cli": BELOW, "__init__": BELOW, "__main__": {"cli", "stopping"}}
 
 
 def imported_modules(file):

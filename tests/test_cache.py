@@ -2,12 +2,15 @@
 
 import errno
 import io
+import json
 import multiprocessing
 import os
 import pickle
 import shutil
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +20,7 @@ import pytest
 import gazeheat_core as gh
 from gazeheat_core import cache as cache_module
 from gazeheat_core import studies
-from gazeheat_core.cache import HistogramCache
+from gazeheat_core.cache import HistogramCache, open_cache
 from gazeheat_core.cli import main
 from gazeheat_core.heatmap import BinnedExport, RecordingHistogram
 from tests.builders import MM, Row, export_folder, export_zip, gaze_csv, picture_bytes, sections_csv
@@ -371,6 +374,155 @@ def test_bins_that_do_not_add_up_are_not_believed(kept, change):
     assert kept.load("k") is None
 
 
+def entry_bytes(*, recordings=1, shape=(2, 3), bins=None):
+    """What stands in an entry before its seal; `bins` are packed as they are given."""
+    counts = {"used": 0, "outside": 0, "undetected": 0, "unreadable": 0}
+    about = {"id": "a", "name": "", "wearer": "", "label": "a", "duration_ns": 0}
+    facts = {"name": "Shelf", "kind": MM, "unassigned_rows": 0, "rounded": False, "shape": shape}
+    facts["recordings"] = [about | {"counts": counts}] * recordings
+    size_bytes = 4 * recordings * shape[0] * shape[1]
+    return json.dumps(facts).encode() + b"\n" + zlib.compress(bins or bytes(size_bytes))
+
+
+def test_an_entry_written_by_hand_is_loaded(kept):
+    kept._write("k", entry_bytes())
+    assert kept.load("k")[0].recordings[0].bins.tolist() == [[0] * 3] * 2
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"recordings": 5_000, "shape": (300, 300), "bins": bytes(10**7)},
+        {"shape": (30_000, 30_000), "bins": bytes(10**7)},
+        {"shape": (2, 3), "bins": bytes(10**8)},
+        {"shape": (0, 3), "bins": bytes(10**8)},
+        {"shape": (2, 3), "bins": bytes(23)},
+        {"shape": (-2, -3)},
+    ],
+    ids=["many recordings", "large grid", "more than stated", "nothing stated", "less", "negative"],
+)
+def test_what_an_entry_unpacks_to_is_bounded(kept, entry):
+    data = entry_bytes(**entry)
+    kept._write("k", data)
+    tracemalloc.start()
+    try:
+        assert kept.load("k") is None
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(data) + 2**20
+    finally:
+        tracemalloc.stop()
+    assert entries(kept) == []
+
+
+def test_an_entry_too_large_to_be_one_is_not_held(kept, monkeypatch):
+    kept.store("k", binned(1), rounded=False)
+    monkeypatch.setattr(cache_module, "ENTRY_BYTES", entries(kept)[0].stat().st_size - 1)
+    assert kept.load("k") is None
+
+
+def test_a_study_too_large_for_an_entry_is_read_each_time(kept, monkeypatch, caplog):
+    monkeypatch.setattr(cache_module, "ENTRY_BYTES", 2 * 3 * 4)
+    kept.store("k", binned(1, 2), rounded=False)
+    assert not kept.folder.exists()
+    assert "the histograms of Shelf are too large to be kept" in caplog.text
+
+
+# ---------------------------------------------------------------- who may write
+
+
+@pytest.fixture
+def with_key(kept):
+    return open_cache(str(kept.folder), "a secret")
+
+
+def test_a_folder_and_a_key_open_a_cache(tmp_path):
+    folder = str(tmp_path / "kept")
+    assert open_cache("") is None
+    assert open_cache("", "a secret") is None
+    assert open_cache(folder) == HistogramCache(tmp_path / "kept")
+    assert open_cache(folder, "a secret") != open_cache(folder, "another")
+    # As long as one likes; and it is not shown.
+    assert "secret" not in repr(open_cache(folder, "a secret" * 1000))
+
+
+def test_with_the_key_an_entry_is_loaded(kept, with_key):
+    with_key.store("k", binned(1), rounded=True)
+    again = open_cache(str(kept.folder), "a secret")
+    assert plain(again.load("k")[0]) == plain(binned(1))
+
+
+def test_entries_of_another_key_are_made_anew_without_a_word(kept, with_key, caplog):
+    others = [kept, open_cache(str(kept.folder), "another")]
+    for number, other in enumerate(others):
+        other.store("k", binned(number), rounded=False)
+    assert with_key.load("k") is None
+    with_key.store("k", binned(5), rounded=False)
+    for number, cache in zip((0, 1, 5), (*others, with_key), strict=True):
+        assert plain(cache.load("k")[0]) == plain(binned(number))
+    assert caplog.text == ""
+
+
+def test_without_the_key_no_entry_can_be_forged(kept, with_key, caplog):
+    with_key.store("k", binned(1), rounded=False)
+    (entry,) = entries(kept)
+    kept._write("k", entry_bytes())
+    forged = kept._path("k").read_bytes()
+    entry.write_bytes(forged)
+    assert with_key.load("k") is None
+    assert "damaged; they are made anew" in caplog.text
+
+
+def test_a_digest_of_a_file_cannot_be_forged_either(kept, with_key, shelf):
+    binned_in_parts(shelf, cache=kept)
+    for path in entries(kept, "file-"):
+        name = path.name.split(".")[0]
+        shutil.copy(path, with_key._path(name))
+    assert_same(binned_in_parts(shelf, cache=with_key), binned_whole(shelf))
+
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="rights of another kind")
+
+
+@posix_only
+def test_a_new_folder_is_for_its_account_alone(tmp_path):
+    kept = HistogramCache(tmp_path / "a" / "kept")
+    kept.store("k", binned(1), rounded=False)
+    assert kept.folder.stat().st_mode & 0o777 == 0o700
+
+
+@posix_only
+@pytest.mark.parametrize("mode", [0o770, 0o702])
+def test_a_folder_that_others_may_write_to_is_said_once(tmp_path, caplog, mode):
+    tmp_path.chmod(mode)
+    for _ in range(2):
+        kept = HistogramCache(tmp_path)
+        kept.store("k", binned(1), rounded=False)
+        assert kept.load("k") is not None
+    assert caplog.text.count("other accounts may write into") == 1
+    assert str(tmp_path) in caplog.text
+
+
+@posix_only
+def test_a_link_in_the_place_of_an_entry_is_not_followed(kept, tmp_path):
+    kept.store("k", binned(1), rounded=False)
+    (entry,) = entries(kept)
+    outside = tmp_path / "outside"
+    entry.rename(outside)
+    before = outside.read_bytes()
+    entry.symlink_to(outside)
+    assert kept.load("k") is None
+    kept.store("k", binned(2), rounded=False)
+    assert not entry.is_symlink()
+    assert plain(kept.load("k")[0]) == plain(binned(2))
+    assert outside.read_bytes() == before
+
+
+@posix_only
+def test_a_pipe_in_the_place_of_an_entry_is_not_waited_for(kept):
+    kept.folder.mkdir()
+    os.mkfifo(kept._path("k"))
+    assert kept.load("k") is None
+
+
 # ---------------------------------------------------------------- bounded
 
 
@@ -539,3 +691,15 @@ def test_a_second_run_equals_the_first_and_reads_nothing(tmp_path, kept, capsys,
     assert len(results[0][1]) == 4
     with pytest.raises(AssertionError, match="nothing should be read"):
         main([*given, "--out", str(out)])
+
+
+def test_the_command_takes_the_key_from_its_environment(tmp_path, kept, capsys, monkeypatch):
+    given = [str(export_zip(tmp_path / "a.zip")), "--out", str(tmp_path / "images")]
+    monkeypatch.setenv("GAZEHEAT_CACHE_KEY", "a secret")
+    assert main([*given, "--cache", str(kept.folder)]) == 0
+    refuse_to_read(monkeypatch, digests=False)
+    assert main([*given, "--cache", str(kept.folder)]) == 0
+    monkeypatch.setenv("GAZEHEAT_CACHE_KEY", "another")
+    with pytest.raises(AssertionError, match="nothing should be read"):
+        main([*given, "--cache", str(kept.folder)])
+    assert capsys.readouterr().err == ""

@@ -1,10 +1,15 @@
 """The command line: what it writes, what it prints, and how it says no."""
 
+import contextlib
+import errno
 import json
+import logging
 import math
 import os
+import signal
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +17,7 @@ import pytest
 from PIL import Image
 
 import gazeheat_core as gh
+from gazeheat_core import cli, studies
 from gazeheat_core.cli import file_stem, main
 from tests.builders import (
     MM,
@@ -25,6 +31,7 @@ from tests.builders import (
 )
 
 ROOT = Path(__file__).parents[1]
+PATIENCE_S = 300
 # What `builders.ROWS` holds.
 ADA = {"id": "rec-a", "name": "P01", "rows": 5}
 ADA |= {"used": 3, "outside": 1, "undetected": 1, "unreadable": 0}
@@ -266,10 +273,36 @@ def test_images_of_an_earlier_run_are_replaced(shelf, out, capsys):
         (" . ", "export"),
         ("", "export"),
         ("x" * 300, "x" * 100),
+        ("棚" * 90, "棚" * 66),  # 3 bytes each: 198 of 200
+        ("a" + "棚" * 90, "a" + "棚" * 66),
+        ("Ku\u0308che", "Küche"),
+        ("a\u202eb\u0085c\u2028d\u200be\ufefff\x9bg", "abcdefg"),
+        ("half \udc80 of one", "half _ of one"),
+        ("CON", "_CON"),
+        ("nul.shelf", "_nul.shelf"),
+        ("\u200bcom1 .x", "_com1 .x"),
+        ("LPT¹", "_LPT¹"),
+        ("Console", "Console"),
+        ("COM10", "COM10"),
+        (f"{'x' * 99}. y", "x" * 99),
     ],
 )
 def test_stems_can_be_written_on_any_system(name, stem):
     assert file_stem(name) == stem
+    assert file_stem(stem) == stem
+    assert len(stem.encode()) <= 200
+    assert unicodedata.is_normalized("NFC", stem)
+
+
+def test_long_names_in_chinese_are_written_and_told_apart(tmp_path, out, capsys):
+    given = [export_zip(tmp_path / f"{i}.zip", name="货架" * 34 + str(i)) for i in range(3)]
+    lines = run(capsys, *given, "--out", out)
+    assert names(out) == [
+        f"{'货架' * 33}{number}_{what}.png"
+        for number in ("_2", "_3", "")
+        for what in ("heatmap", "overlay")
+    ]
+    assert [line["enrichment"] for line in lines] == ["货架" * 34 + str(i) for i in range(3)]
 
 
 # ---------------------------------------------------------------- how it says no
@@ -388,6 +421,99 @@ def test_out_may_not_be_a_file(shelf, out, capsys):
     assert out.read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (errno.ENOSPC, ["the disk is full", "Free some space"]),
+        (errno.EDQUOT, ["your share of the disk is used up", "Remove files of yours"]),
+        (errno.EROFS, ["the disk can only be read", "another disk"]),
+        (errno.EACCES, ["permission denied", "that you may write to"]),
+        (errno.ENAMETOOLONG, ["the name is too long", "a shorter path"]),
+        (errno.EIO, [os.strerror(errno.EIO).lower(), "Check that the folder exists"]),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named_with_the_reason(
+    shelf, out, capsys, monkeypatch, fault, words
+):
+    def refuse(stream, data):
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(cli, "_fill", refuse)
+    words = [f"gazeheat: {out / 'Shelf_heatmap.png'}: ", *words]
+    assert_refused(capsys, shelf, "--out", out, words=words)
+    assert not out.exists()
+
+
+def test_folders_that_were_made_for_nothing_are_removed(shelf, tmp_path, out, capsys):
+    arguments = [shelf, "--out", out / "a" / "b", "--recording", "P01", "--recording", "P9"]
+    assert_refused(capsys, *arguments, words=["'P9'"])
+    assert not out.exists()
+    run(capsys, shelf, "--out", out / "a" / "b")
+    assert len(names(out / "a" / "b")) == 2
+
+
+def test_a_part_of_the_path_may_not_be_a_file(shelf, out, capsys):
+    out.write_text("mine")
+    words = [out / "a", "a part of this path is a file"]
+    assert_refused(capsys, shelf, "--out", out / "a", words=words)
+
+
+def test_an_image_has_the_rights_of_any_new_file(shelf, out, capsys):
+    run(capsys, shelf, "--out", out)
+    (out / "mine").write_text("")
+    modes = {path.stat().st_mode for path in out.iterdir()}
+    assert len(modes) == 1
+
+
+@pytest.mark.parametrize("where", ["in this process", "in a worker"])
+def test_too_little_memory_is_one_line(shelf, out, capsys, monkeypatch, where):
+    if where == "in a worker":
+        monkeypatch.setattr(studies, "bin_part", no_memory)
+    else:
+        monkeypatch.setattr(cli, "render", no_memory)
+    assert main([str(shelf), "--out", str(out), "--jobs", "2"]) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert printed.err.startswith("gazeheat: There is not enough memory. Close other programs")
+    assert not out.exists()
+
+
+def no_memory(*_):
+    """Take the place of a function that needs more memory than there is."""
+    raise MemoryError
+
+
+# ---------------------------------------------------------------- what reaches the terminal
+
+
+def test_nothing_that_is_printed_acts_on_the_terminal(tmp_path, out, capsys):
+    given = tmp_path / "\x1b]0;pwned\x07\u202e\x9b31m\u2028.zip"
+    words = [r"\x1b]0;pwned\x07\u202e\x9b31m\u2028.zip"]
+    assert_refused(capsys, given, "--out", out, words=words)
+    with pytest.raises(SystemExit):
+        main(["a.zip", "--out", "b", "--\x1b[31m"])
+    assert capsys.readouterr().err.endswith("--\\x1b[31m\n")
+
+
+def test_a_note_is_one_line_of_bounded_length(capsys):
+    cli._say("x" * 60_000 + "\nand what to do.")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gazeheat: xxx")
+    assert line.endswith(r"xxx\nand what to do.")
+    assert len(line) < 2_000
+
+
+def test_what_is_logged_is_said_once_in_the_same_form(shelf, out, capsys, monkeypatch):
+    def warn(*given):
+        for _ in range(2):
+            logging.getLogger("gazeheat").warning("a \x1b[1m in %s", "a folder")
+        return gh.render(*given)
+
+    monkeypatch.setattr(cli, "render", warn)
+    assert main([str(shelf), "--out", str(out)]) == 0
+    assert capsys.readouterr().err == "gazeheat: A \\x1b[1m in a folder.\n"
+
+
 # ---------------------------------------------------------------- the sample
 
 
@@ -452,3 +578,272 @@ def test_a_process_that_fails_shows_no_traceback(tmp_path, out):
         "gazeheat: odd.zip: this is no ZIP. Give the ZIP as downloaded, or the files inside it.\n"
     )
     assert not out.exists()
+
+
+# The command as `run` starts it, after what is put before.
+PREPARED = "from gazeheat_core.__main__ import run\n{}\nrun()"
+
+
+def prepared(code, *arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-c", PREPARED.format(code), *map(str, arguments)],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S, **options,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="another kind of limit")
+def test_a_process_with_too_little_memory_says_one_line(tmp_path, out):
+    given = export_zip(tmp_path / "large.zip", size=(4000, 3000))
+    # 20 MB more than the start takes; the picture takes 36 MB.
+    code = """
+import resource, gazeheat_core.cli, gazeheat_core.images
+pages = int(open("/proc/self/statm").read().split()[0])
+most = pages * resource.getpagesize() + 20 * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+"""
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("no way to tell how much the start takes")
+    done = prepared(code, given, "--out", out)
+    assert done.returncode == 1
+    assert done.stderr.startswith("gazeheat: There is not enough memory.")
+    assert done.stderr.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_librarys_warnings_stay_off_the_terminal(shelf, out):
+    code = """
+import warnings, gazeheat_core.cli as cli
+def render(*given, render=cli.render):
+    warnings.warn("for developers")
+    return render(*given)
+cli.render = render
+"""
+    done = prepared(code, shelf, "--out", out, stdout=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("what", ["a run", "the help"])
+def test_a_reader_that_has_gone_is_no_error_to_show(shelf, out, what):
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = ["--help"] if what == "the help" else [shelf, "--out", out]
+    done = prepared("", *arguments, stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+    assert what == "the help" or len(names(out)) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_under_standard_output_is_said(shelf, out):
+    with open("/dev/full", "w") as full:
+        done = prepared("", shelf, "--out", out, stdout=full)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "gazeheat: standard output: the disk is full. "
+        "Free some space there, or choose a folder elsewhere.\n"
+    )
+
+
+def test_every_terminal_can_show_the_help():
+    done = process("--help", PYTHONIOENCODING="ascii:strict", LC_ALL="C")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: gazeheat [-h] --out DIR")
+    assert done.stdout.isascii()
+
+
+# ---------------------------------------------------------------- stopped, and beside another
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and locks of POSIX")
+
+
+class Started:
+    """The command in a process group of its own."""
+
+    def __init__(self, *arguments, before=()):
+        # What this process ignores, as one in the background may, the new one would too.
+        with signal_default(signal.SIGINT):
+            self.process = subprocess.Popen(
+                [sys.executable, *before, "-m", "gazeheat_core", *map(str, arguments)],
+                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True, start_new_session=True,
+            )  # fmt: skip
+
+    def until(self, found):
+        """Ask again and again, as long as the process lives; return the first yes."""
+        while not (answer := found()):
+            assert self.process.poll() is None, self.process.communicate()
+            os.sched_yield()
+        return answer
+
+    def until_loaded(self, module):
+        """Read what ``-X importtime`` prints up to a module."""
+        for line in self.process.stderr:
+            if line.split("|")[-1].strip() == module:
+                return
+        pytest.fail(f"{module} was not loaded")
+
+    def send(self, *numbers):
+        """Send signals to the group, as a terminal does."""
+        for number in numbers:
+            os.killpg(self.process.pid, number)
+
+    def ended(self):
+        """Return the status and what was printed, when no process holds the pipes any more."""
+        printed, warned = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, printed, warned
+
+
+@contextlib.contextmanager
+def signal_default(number):
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Hold a folder as a run does that gives its files their names."""
+    fcntl = pytest.importorskip("fcntl")
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def parts(folder):
+    return [name for name in names(folder) if name.endswith(".part")] if folder.exists() else []
+
+
+STOPPED = "gazeheat: Stopped. No files were written.\n"
+SIGNALS = [] if os.name != "posix" else [
+    ([signal.SIGINT], 130),
+    ([signal.SIGTERM], 143),
+    ([signal.SIGHUP], 129),
+    ([signal.SIGINT, signal.SIGINT, signal.SIGTERM], 130),
+]  # fmt: skip
+
+
+@posix_only
+@pytest.mark.parametrize("module", ["argparse", "numpy", "pandas", "gazeheat_core.studies"])
+def test_a_signal_while_libraries_are_loaded_ends_in_one_line(shelf, out, module):
+    run = Started(shelf, "--out", out, before=["-X", "importtime"])
+    run.until_loaded(module)
+    run.send(signal.SIGINT)
+    status, printed, warned = run.ended()
+    assert (status, printed) == (130, "")
+    assert [line for line in warned.splitlines(True) if not line.startswith("import time:")] == [
+        STOPPED
+    ]
+
+
+@posix_only
+@pytest.mark.parametrize(("numbers", "status"), SIGNALS)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_signal_while_files_are_written_leaves_none(shelf, tmp_path, out, jobs, numbers, status):
+    # Behind more exports than are read ahead, one that never comes.
+    os.mkfifo(tmp_path / "never.zip")
+    given = [*[shelf] * 10, tmp_path / "never.zip"]
+    run = Started(*given, "--out", out / "new", "--jobs", jobs)
+    run.until(lambda: parts(out / "new"))
+    run.send(*numbers)
+    ended, printed, warned = run.ended()
+    # Of several at once, the system chooses which comes first.
+    assert ended == status or (len(numbers) > 1 and ended == 143)
+    assert (printed, warned) == ("", STOPPED)
+    assert not out.exists()
+
+
+@posix_only
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no list of processes")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_workers_start_shows_no_traceback_of_theirs(shelf, tmp_path, out, number):
+    os.mkfifo(tmp_path / "never.zip")
+    run = Started(*[shelf] * 3, tmp_path / "never.zip", "--out", out, "--jobs", 3)
+    task = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children")
+    # The first child keeps account of semaphores, the second is a worker.
+    run.until(lambda: len(task.read_text().split()) >= 2)
+    run.send(number)
+    assert run.ended() == (128 + number, "", STOPPED)
+    assert not out.exists()
+
+
+@posix_only
+def test_a_signal_while_another_run_holds_the_folder_changes_nothing(shelf, out, capsys):
+    main([str(shelf), "--out", str(out)])
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with locked(out):
+        run = Started(shelf, "--out", out, "--scale", 15)
+        run.until(lambda: len(parts(out)) == 2)
+        run.send(signal.SIGTERM)
+        assert run.ended() == (143, "", STOPPED)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@posix_only
+def test_workers_end_with_a_command_that_is_killed(shelf, tmp_path, out):
+    os.mkfifo(tmp_path / "never.zip")
+    run = Started(*[shelf] * 10, tmp_path / "never.zip", "--out", out, "--jobs", 2)
+    run.until(lambda: parts(out))
+    os.kill(run.process.pid, signal.SIGKILL)
+    assert run.ended()[0] == -signal.SIGKILL
+    # What a kill leaves stands in nobody's way.
+    left = parts(out)
+    assert main([str(shelf), "--out", str(out)]) == 0
+    assert names(out) == sorted([*left, "Shelf_heatmap.png", "Shelf_overlay.png"])
+
+
+@posix_only
+def test_of_two_runs_at_once_the_pair_is_always_from_one(shelf, tmp_path, out, capsys):
+    pairs = {}
+    for scale in (2, 15):
+        assert main([str(shelf), "--out", str(tmp_path / f"{scale}"), "--scale", str(scale)]) == 0
+        pairs[scale] = [path.read_bytes() for path in sorted((tmp_path / f"{scale}").iterdir())]
+    assert pairs[2][0] != pairs[15][0]
+    assert pairs[2][1] != pairs[15][1]
+    out.mkdir()
+    for _ in range(10):
+        with locked(out):
+            runs = [Started(shelf, "--out", out, "--scale", scale) for scale in pairs]
+            for run in runs:
+                run.until(lambda: len(parts(out)) == 4)
+            assert len(set(parts(out))) == 4
+        for run in runs:
+            status, printed, warned = run.ended()
+            assert (status, warned) == (0, "")
+            assert json.loads(printed)["enrichment"] == "Shelf"
+        assert names(out) == ["Shelf_heatmap.png", "Shelf_overlay.png"]
+        assert [path.read_bytes() for path in sorted(out.iterdir())] in pairs.values()
+        for path in out.iterdir():
+            path.unlink()
+
+
+def test_a_run_that_fails_leaves_the_folder_to_another(tmp_path, out):
+    def fail(write):
+        with cli._all_or_none(out) as other:
+            other(out / "a.png", b"other")
+            write(out / "a.png", b"one")
+            raise ZeroDivisionError
+
+    with cli._all_or_none(out) as write:
+        with pytest.raises(ZeroDivisionError):
+            fail(write)
+        assert len(parts(out)) == 1
+    assert (out / "a.png").read_bytes() == b"one"
+
+
+def test_a_folder_that_another_run_took_away_is_made_again(out, monkeypatch):
+    original, taken = cli._write_new, []
+
+    def take_away(part, path, data):
+        if not taken:
+            taken.append(out.rmdir())
+        original(part, path, data)
+
+    monkeypatch.setattr(cli, "_write_new", take_away)
+    with cli._all_or_none(out) as write:
+        write(out / "a.png", b"one")
+    assert names(out) == ["a.png"]
