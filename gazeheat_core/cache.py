@@ -239,13 +239,12 @@ def _read_regular(path: Path) -> bytes:
     handle = os.open(path, flags)
     with open(handle, "rb") as stream:
         found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(found.st_mode) or found.st_size > ENTRY_BYTES:
             raise FileNotFoundError
         with suppress(OSError):  # a folder that can only be read serves as well
             # What was used lately is kept longest.
             os.utime(handle if os.utime in os.supports_fd else path)
-        # One byte more than there may be: its seal is wrong then.
-        return stream.read(ENTRY_BYTES + 1)
+        return stream.read(found.st_size)
 
 
 def _encode(export: BinnedExport, rounded: bool) -> bytes | None:
@@ -288,9 +287,8 @@ def _decode(data: bytes) -> tuple[BinnedExport, bool]:
     if size_bytes > ENTRY_BYTES:
         raise ValueError("too large when unpacked")
     unpacker = zlib.decompressobj()
-    # 0 would mean as much as there is.
-    unpacked = unpacker.decompress(packed, size_bytes or 1)
-    if len(unpacked) != size_bytes:
+    unpacked = unpacker.decompress(packed, size_bytes + 1)
+    if len(unpacked) != size_bytes or not unpacker.eof:
         raise ValueError("not the size that is stated")
     bins = np.frombuffer(unpacked, "<u4").reshape(shape).astype(np.uint32, copy=False)
     recordings = tuple(
