@@ -119,8 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def file_stem(name: str) -> str:
     """Make a file name's stem of an enrichment's name that any system accepts.
 
-    Composed (NFC), without characters that cannot be seen, and cut to 200 bytes of UTF-8
-    in whole characters.
+    Composed (NFC), without characters that cannot be seen, and cut to 100 characters and
+    200 bytes of UTF-8, in whole characters.
 
     Examples
     --------
