@@ -11,9 +11,10 @@ and does not depend on the number of samples or on the size of the picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +24,13 @@ from gazeheat_core.model import (
     Enrichment,
     Export,
     FloatArray,
+    IntArray,
     Look,
     Recording,
     Size,
+    grid_shape,
     recording_labels,
 )
-
-LONGER_SIDE_BINS = 300
 
 # Samples put into bins at a time: few enough to stay in the processor's cache.
 _SAMPLES_AT_A_TIME = 2**16
@@ -70,7 +71,99 @@ class Counts:
         )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+class Bins:
+    """Number of gaze samples in each bin of a grid, kept in the smaller of two forms.
+
+    With few samples these are the numbers of their bins, one for each sample: a recording
+    of a single sample takes 4 bytes, not 360 kB. With more it is the array itself.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the grid.
+    """
+
+    __slots__ = ("_array", "_samples", "shape")
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.shape = shape
+        self._samples = np.empty(0, np.uint32)
+        self._array: npt.NDArray[np.uint32] | None = None
+
+    @classmethod
+    def of(cls, array: npt.NDArray[np.uint32]) -> Bins:
+        """Keep an array of numbers of samples."""
+        rows, columns = array.shape
+        bins = cls((rows, columns))
+        if array.sum(dtype=np.int64) * 4 <= array.size:
+            flat = array.ravel()
+            filled = np.flatnonzero(flat)
+            bins._samples = np.repeat(filled, flat[filled]).astype(np.uint32)
+        else:
+            bins._array = array
+        return bins
+
+    @property
+    def total(self) -> int:
+        """Number of samples."""
+        return len(self._samples) if self._array is None else int(self._array.sum(dtype=np.int64))
+
+    def array(self) -> npt.NDArray[np.uint32]:
+        """Return the numbers as an array of `shape`; it may be the one that is kept."""
+        if self._array is not None:
+            return self._array
+        rows, columns = self.shape
+        counted = np.bincount(self._samples, minlength=rows * columns)
+        return counted.astype(np.uint32).reshape(self.shape)
+
+    def add_gaze(self, x: FloatArray, y: FloatArray, extent: tuple[float, float]) -> None:
+        """Add gaze samples, as `bin_gaze` puts them into bins."""
+        rows, columns = self.shape
+        if len(x) * 4 <= rows * columns:
+            self._add_samples(_flat_bins(x, y, extent, self.shape))
+        else:
+            self._as_array()[...] += bin_gaze(x, y, extent, self.shape).astype(np.uint32)
+
+    def add(self, other: Bins) -> None:
+        """Add the samples of another recording or part, over the same grid."""
+        if other._array is None:
+            self._add_samples(other._samples)
+        else:
+            self._as_array()[...] += other._array
+
+    def _add_samples(self, samples: npt.NDArray[np.integer]) -> None:
+        rows, columns = self.shape
+        if self._array is None and (len(self._samples) + len(samples)) * 4 <= rows * columns:
+            self._samples = np.concatenate((self._samples, samples.astype(np.uint32)))
+        else:
+            counted = np.bincount(samples, minlength=rows * columns).astype(np.uint32)
+            self._as_array()[...] += counted.reshape(self.shape)
+
+    def _as_array(self) -> npt.NDArray[np.uint32]:
+        if self._array is None:
+            self._array = self.array()
+            self._samples = np.empty(0, np.uint32)
+        return self._array
+
+
+class _KeptBins:
+    """An attribute that is given and returned as an array, and kept as `Bins`."""
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> _KeptBins: ...
+    @overload
+    def __get__(self, owner: object, kind: type) -> npt.NDArray[np.uint32]: ...
+    def __get__(self, owner: object, kind: type) -> npt.NDArray[np.uint32] | _KeptBins:
+        if owner is None:
+            raise AttributeError  # so that the attribute has no default
+        bins: Bins = vars(owner)["_bins"]
+        return bins.array()
+
+    def __set__(self, owner: object, value: npt.NDArray[np.uint32] | Bins) -> None:
+        vars(owner)["_bins"] = value if isinstance(value, Bins) else Bins.of(value)
+
+
+@dataclass(frozen=True, eq=False)
 class RecordingHistogram:
     """One recording, reduced to what a heatmap needs.
 
@@ -82,7 +175,8 @@ class RecordingHistogram:
         Time from first to last sample, added up over the sections.
     counts : Counts
     bins : uint32 array, shape (rows, columns)
-        Number of gaze samples in each bin; row 0 is the top.
+        Number of gaze samples in each bin; row 0 is the top. Made anew each time where it
+        is kept as `Bins` of few samples.
     """
 
     id: str
@@ -91,7 +185,7 @@ class RecordingHistogram:
     label: str
     duration_ns: int
     counts: Counts
-    bins: npt.NDArray[np.uint32]
+    bins: _KeptBins = _KeptBins()
 
     @property
     def rows(self) -> int:
@@ -126,22 +220,6 @@ class Heatmap:
     scale: float
 
 
-def grid_shape(size: Size) -> tuple[int, int]:
-    """Rows and columns of the histogram of a picture of ``(width, height)``.
-
-    The longer side has 300 bins, the other as many as keep the shape, at least one.
-
-    Examples
-    --------
-    >>> grid_shape((1500, 958)), grid_shape((958, 1500)), grid_shape((100_000, 10))
-    ((192, 300), (300, 192), (1, 300))
-    """
-    width, height = size
-    longer = max(width, height)
-    columns, rows = (max(1, round(LONGER_SIDE_BINS * side / longer)) for side in (width, height))
-    return rows, columns
-
-
 def bin_gaze(
     x: FloatArray, y: FloatArray, extent: tuple[float, float], shape: tuple[int, int]
 ) -> npt.NDArray[np.int64]:
@@ -170,15 +248,43 @@ def bin_gaze(
     array([[2, 1, 0, 1],
            [0, 0, 0, 0]])
     """
-    rows, columns = shape
-    bins = np.zeros(rows * columns, np.int64)
+    bins = np.zeros(shape[0] * shape[1], np.int64)
     for start in range(0, len(x), _SAMPLES_AT_A_TIME):
         part = slice(start, start + _SAMPLES_AT_A_TIME)
-        column, inside_x = _bin_numbers(x[part], extent[0], columns)
-        row, inside_y = _bin_numbers(y[part], extent[1], rows)
-        inside = inside_x & inside_y
-        bins += np.bincount((row * columns + column)[inside], minlength=len(bins))
+        bins += np.bincount(_flat_bins(x[part], y[part], extent, shape), minlength=len(bins))
     return bins.reshape(shape)
+
+
+def join_short(
+    stretches: Sequence[tuple[FloatArray, FloatArray]],
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Join stretches of gaze, unless they are long: each of thousands would take its time.
+
+    Parameters
+    ----------
+    stretches : sequence of (x, y)
+        Float64 arrays.
+
+    Returns
+    -------
+    iterator of (x, y)
+        The same samples in the same order.
+    """
+    if len(stretches) > 1 and sum(len(x) for x, _ in stretches) <= _SAMPLES_AT_A_TIME:
+        x, y = (np.concatenate(axis) for axis in zip(*stretches, strict=True))
+        yield x, y
+    else:
+        yield from stretches
+
+
+def _flat_bins(
+    x: FloatArray, y: FloatArray, extent: tuple[float, float], shape: tuple[int, int]
+) -> IntArray:
+    """Bin of each sample on the picture, counted row by row."""
+    rows, columns = shape
+    column, inside_x = _bin_numbers(x, extent[0], columns)
+    row, inside_y = _bin_numbers(y, extent[1], rows)
+    return (row * columns + column)[inside_x & inside_y]
 
 
 def _bin_numbers(
@@ -187,7 +293,7 @@ def _bin_numbers(
     """Bin of each position along one axis, and whether it lies within the borders."""
     inside = (position >= 0) & (position <= border)
     known = np.where(inside, position, 0.0)
-    edges = np.linspace(0.0, border, count + 1)
+    edges = _edges(border, count)
     number = np.minimum((known * (count / border)).astype(np.int64), count - 1)
     # The product may round to the wrong side of an edge; the edges themselves decide.
     number -= known < edges[number]
@@ -195,17 +301,26 @@ def _bin_numbers(
     return number, inside
 
 
+@lru_cache(maxsize=64)
+def _edges(border: float, count: int) -> FloatArray:
+    """Return where the bins along an axis begin, and the last one ends."""
+    edges: FloatArray = np.linspace(0.0, border, count + 1)
+    edges.setflags(write=False)
+    return edges
+
+
 def bin_recording(
     recording: Recording, label: str, extent: tuple[float, float], shape: tuple[int, int]
 ) -> RecordingHistogram:
     """Reduce a recording to its histogram and its counts."""
-    bins = np.zeros(shape, np.int64)
+    bins = Bins(shape)
     detected = rows = 0
-    for section in recording.sections:
-        bins += bin_gaze(section.gaze.x, section.gaze.y, extent, shape)
-        detected += int(np.count_nonzero(np.isfinite(section.gaze.x)))
-        rows += len(section.gaze)
-    used = int(bins.sum())
+    gaze = [(section.gaze.x, section.gaze.y) for section in recording.sections]
+    for x, y in join_short(gaze):
+        bins.add_gaze(x, y, extent)
+        detected += int(np.count_nonzero(np.isfinite(x)))
+        rows += len(x)
+    used = bins.total
     return RecordingHistogram(
         id=recording.id,
         name=recording.name,
@@ -218,7 +333,7 @@ def bin_recording(
             undetected=rows - detected,
             unreadable=sum(section.unreadable for section in recording.sections),
         ),
-        bins=bins.astype(np.uint32),
+        bins=bins,
     )
 
 

@@ -46,6 +46,7 @@ UNITS: dict[EnrichmentKind, Unit] = {
 }
 
 SHORT_ID_LENGTH = 8
+LONGER_SIDE_BINS = 300
 
 ColormapName: TypeAlias = Literal["turbo", "viridis", "magma", "inferno", "cividis", "jet", "greys"]
 COLORMAPS: tuple[ColormapName, ...] = get_args(ColormapName)
@@ -180,8 +181,9 @@ class Recording:
     @property
     def duration_ns(self) -> int:
         """Time from first to last gaze sample, added up over the sections."""
-        spans = [np.ptp(s.gaze.timestamp_ns) for s in self.sections if len(s.gaze)]
-        return int(sum(spans))
+        times = [s.gaze.timestamp_ns for s in self.sections if len(s.gaze)]
+        # As Python's integers: the difference of two int64 may be no int64.
+        return sum(int(t.max()) - int(t.min()) for t in times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +317,69 @@ def count_inside(recordings: tuple[Recording, ...], extent: tuple[float, float])
         int(np.count_nonzero((g.x >= 0) & (g.x <= extent[0]) & (g.y >= 0) & (g.y <= extent[1])))
         for g in gaze
     )
+
+
+def grid_shape(size: Size) -> tuple[int, int]:
+    """Rows and columns of the histogram of a picture of ``(width, height)``.
+
+    The longer side has 300 bins, the other as many as keep the shape, at least one.
+
+    Examples
+    --------
+    >>> grid_shape((1500, 958)), grid_shape((958, 1500)), grid_shape((100_000, 10))
+    ((192, 300), (300, 192), (1, 300))
+    """
+    width, height = size
+    longer = max(width, height)
+    columns, rows = (max(1, round(LONGER_SIDE_BINS * side / longer)) for side in (width, height))
+    return rows, columns
+
+
+def corner_shape(size: Size) -> tuple[int, int]:
+    """Rows and columns of the bins in the first pixel of a picture, at least one.
+
+    Examples
+    --------
+    >>> corner_shape((1500, 958)), corner_shape((40, 30))
+    ((1, 1), (7, 7))
+    """
+    rows, columns = grid_shape(size)
+    width, height = size
+    return max(1, rows // height), max(1, columns // width)
+
+
+def count_in_corner(recordings: tuple[Recording, ...], size: Size) -> int:
+    """Count the gaze samples in the bins of `corner_shape`, the border not included.
+
+    Parameters
+    ----------
+    recordings : tuple of Recording
+        Positions are in pixels.
+    size : (int, int)
+        Width and height of the picture, in pixels.
+    """
+    right, bottom = (
+        float(np.linspace(0.0, side, count + 1)[most])
+        for side, count, most in zip(
+            size, grid_shape(size)[::-1], corner_shape(size)[::-1], strict=True
+        )
+    )
+    gaze = [section.gaze for recording in recordings for section in recording.sections]
+    return sum(
+        int(np.count_nonzero((g.x >= 0) & (g.x < right) & (g.y >= 0) & (g.y < bottom)))
+        for g in gaze
+    )
+
+
+def printable(name: str) -> str:
+    r"""Replace what no text file or browser takes: bytes of a file name that are not UTF-8.
+
+    Examples
+    --------
+    >>> printable("K\udcfcche") == "K\N{REPLACEMENT CHARACTER}che"
+    True
+    """
+    return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class Named(Protocol):

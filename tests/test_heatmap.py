@@ -1,6 +1,8 @@
 """Histogram, pool, blur, normalize: against the reference, and by eye."""
 
+import dataclasses
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import gazeheat_core as gh
+from gazeheat_core.heatmap import Bins
 from tests import reference
 
 LANDSCAPE, PORTRAIT = (1500, 958), (958, 1500)
@@ -315,3 +318,74 @@ def test_a_single_sample_is_the_maximum(size, scale):
 
 def test_normalize_divides_by_the_maximum_once():
     np.testing.assert_array_equal(gh.normalize(np.array([[0.0, 8.0, 2.0]])), [[0, 1, 0.25]])
+
+
+# ---------------------------------------------------------------- few samples, little memory
+
+
+def stored_bytes(histogram):
+    return len(pickle.dumps(histogram))
+
+
+def test_a_recording_of_few_samples_takes_few_bytes():
+    few, many = histograms((40, 30), ([5.0], [6.0]), ([5.0] * 20_000, [6.0] * 20_000))
+    # 225 × 300 bins of 4 bytes are 270 kB; a single sample is 4.
+    assert stored_bytes(few) < 1000
+    assert stored_bytes(many) > 270_000
+    for histogram, count in ((few, 1), (many, 20_000)):
+        assert (histogram.bins.dtype, histogram.bins.shape) == (np.uint32, (225, 300))
+        assert np.argwhere(histogram.bins).tolist() == [[45, 37]]
+        assert histogram.bins[45, 37] == count
+
+
+def test_a_histogram_given_as_an_array_is_kept_as_small():
+    (few,) = histograms((40, 30), ([5.0, 5.0, 9.0], [6.0, 6.0, 9.0]))
+    again = dataclasses.replace(few, bins=few.bins.copy())
+    assert stored_bytes(again) < 1000
+    np.testing.assert_array_equal(again.bins, few.bins)
+    assert dataclasses.replace(few, label="other").bins.sum() == 3
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 11), max_size=9), max_size=6),
+    st.lists(st.booleans(), min_size=6, max_size=6),
+)
+def test_bins_add_up_however_they_are_kept(parts, joined):
+    """Of a grid of 3 × 4 bins, three samples are few and four are many."""
+    expected = np.zeros((3, 4), np.uint32)
+    bins = Bins((3, 4))
+    for cells, as_other in zip(parts, joined, strict=False):
+        x, y = (np.array(cells) % 4 + 0.5, np.array(cells) // 4 + 0.5)
+        np.add.at(expected, (np.array(cells, int) // 4, np.array(cells, int) % 4), 1)
+        if as_other:
+            other = Bins((3, 4))
+            other.add_gaze(x, y, (4.0, 3.0))
+            bins.add(other)
+            # Stays as it is.
+            assert other.total == len(cells)
+        else:
+            bins.add_gaze(x, y, (4.0, 3.0))
+        np.testing.assert_array_equal(Bins.of(expected.copy()).array(), expected)
+    assert bins.total == expected.sum()
+    assert bins.array().dtype == np.uint32
+    np.testing.assert_array_equal(bins.array(), expected)
+
+
+def test_many_short_sections_are_one_histogram():
+    numbers = np.arange(2000)
+    whole = recording(numbers % 41.0, numbers % 31.0)
+    sections = tuple(
+        recording([n % 41.0], [n % 31.0], unreadable=0).sections[0] for n in numbers.tolist()
+    )
+    parts = gh.Recording("r", "", "", sections)
+    one, other = gh.bin_recordings(export((40, 30), whole, parts))
+    np.testing.assert_array_equal(one.bins, other.bins)
+    assert one.counts == other.counts
+
+
+@pytest.mark.parametrize("times", [(-(2**63), 2**63 - 1), (2**63 - 1, -(2**63), 5)])
+def test_times_at_the_ends_of_their_range_give_the_time_between(times):
+    gaze = gh.GazeSamples(np.array(times, np.int64), np.ones(len(times)), np.ones(len(times)))
+    one = gh.Recording("r", "", "", (gh.Section("a", gaze), gh.Section("b", gaze)))
+    (histogram,) = gh.bin_recordings(export((40, 30), one))
+    assert histogram.duration_ns == 2 * (2**64 - 1)
