@@ -21,7 +21,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -29,10 +29,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gazeheat_core.cache import HistogramCache
-from gazeheat_core.errors import ClusterError, LimitError
+from gazeheat_core.errors import ClusterError, LimitError, SourceError
 from gazeheat_core.exports import (
     LIMITS,
     FoundExport,
@@ -43,14 +42,23 @@ from gazeheat_core.exports import (
 )
 from gazeheat_core.exports.pupil_cloud import (
     Described,
+    Tally,
     iter_gaze,
     judge_gaze,
+    judge_positions,
     read_sections,
 )
 from gazeheat_core.exports.tables import Span, split_lines
-from gazeheat_core.heatmap import BinnedExport, Counts, RecordingHistogram, bin_gaze, grid_shape
-from gazeheat_core.model import Enrichment, FloatArray, IntArray, ReferenceImage, recording_labels
-from gazeheat_core.stopping import held
+from gazeheat_core.heatmap import BinnedExport, Bins, Counts, RecordingHistogram, join_short
+from gazeheat_core.model import (
+    Enrichment,
+    FloatArray,
+    IntArray,
+    ReferenceImage,
+    corner_shape,
+    grid_shape,
+    recording_labels,
+)
 
 # A stretch of this length takes about a second; a shorter one would not be worth sending.
 PART_BYTES = 256 * 2**20
@@ -98,12 +106,12 @@ class RecordingBins:
 
     Attributes
     ----------
-    bins : uint32 array
+    bins : Bins
     rows, detected, unreadable : int
         Readable rows; those of them with gaze on or beside the picture; rows left out.
     """
 
-    bins: npt.NDArray[np.uint32]
+    bins: Bins
     rows: int = 0
     detected: int = 0
     unreadable: int = 0
@@ -112,14 +120,14 @@ class RecordingBins:
         """Add gaze samples."""
         self.rows += len(x)
         self.detected += int(np.count_nonzero(np.isfinite(x)))
-        self.bins += bin_gaze(x, y, part.extent, part.shape).astype(np.uint32)
+        self.bins.add_gaze(x, y, part.extent)
 
     def add(self, other: RecordingBins) -> None:
         """Add what another part holds of the same recording."""
         self.rows += other.rows
         self.detected += other.detected
         self.unreadable += other.unreadable
-        self.bins += other.bins
+        self.bins.add(other.bins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,27 +186,26 @@ class PartBins:
         By recording id, in the order of the file.
     sections : dict of SectionTimes
         By recording id and section id.
-    unassigned : int
-        Rows whose recording is unknown.
+    tally : Tally
     """
 
     recordings: dict[str, RecordingBins] = field(default_factory=dict)
     sections: dict[tuple[str, str], SectionTimes] = field(default_factory=dict)
-    unassigned: int = 0
+    tally: Tally = field(default_factory=Tally)
 
     def add(self, later: PartBins) -> None:
         """Add another part, one that comes later in the file and stays as it is."""
-        self.unassigned += later.unassigned
+        self.tally += later.tally
         for recording_id, bins in later.recordings.items():
             self.recording(recording_id, bins.bins.shape).add(bins)
         for key, times in later.sections.items():
             self.sections[key] = self.sections.get(key, SectionTimes()) + times
 
-    def recording(self, recording_id: str, shape: tuple[int, ...]) -> RecordingBins:
+    def recording(self, recording_id: str, shape: tuple[int, int]) -> RecordingBins:
         """Return what is held of a recording, to add to it."""
         bins = self.recordings.get(recording_id)
         if bins is None:
-            bins = self.recordings[recording_id] = RecordingBins(np.zeros(shape, np.uint32))
+            bins = self.recordings[recording_id] = RecordingBins(Bins(shape))
         return bins
 
     def check_limits(self, file: SourceFile) -> None:
@@ -239,14 +246,17 @@ def bin_part(part: Part) -> PartBins:
         found, problems = find_exports(file for file in files if str(file.path) == part.gaze)
         check_problems(found, problems)
         for block in iter_gaze(found[0], span=part.span):
-            result.unassigned += block.unassigned
+            result.tally += block.tally
+            gaze: dict[str, list[tuple[FloatArray, FloatArray]]] = {}
             for key, unreadable, (timestamp_ns, x, y) in block.groups:
                 times = result.sections.get(key, SectionTimes())
                 result.sections[key] = times + SectionTimes.of(timestamp_ns)
-                bins = result.recording(key[0], part.shape)
+                result.recording(key[0], part.shape).unreadable += unreadable
                 result.check_limits(found[0].gaze.file)
-                bins.unreadable += unreadable
-                bins.add_samples(x, y, part)
+                gaze.setdefault(key[0], []).append((x, y))
+            for recording_id, stretches in gaze.items():
+                for x, y in join_short(stretches):
+                    result.recordings[recording_id].add_samples(x, y, part)
     return result
 
 
@@ -272,11 +282,33 @@ class PendingExport:
 
         Raises
         ------
+        PictureMissingError
+            When most samples lie on none of the pictures.
         GazeheatError
             When a part cannot be read, or a worker was lost.
         """
         exports = [reading.result() for reading in self.readings]
-        return max(exports, key=lambda export: sum(r.counts.used for r in export.recordings))
+        export = max(exports, key=lambda export: sum(r.counts.used for r in export.recordings))
+        label = str(self.readings[0].found.gaze.file)
+        problem, notices = _judge_bins(label, export)
+        if problem:
+            # Says which picture is wanted, as for an export that came without one.
+            replace(export, image=None, image_problem=problem).size()
+        return replace(export, notices=(*export.notices, *notices))
+
+
+def _judge_bins(label: str, export: BinnedExport) -> tuple[str, list[str]]:
+    """Judge the positions behind histograms, as `judge_positions`."""
+    counts = sum((recording.counts for recording in export.recordings), Counts())
+    rows, columns = corner_shape(export.size())
+    return judge_positions(
+        label,
+        export.kind,
+        export.size(),
+        detected=counts.used + counts.outside,
+        inside=counts.used,
+        in_corner=sum(int(r.bins[:rows, :columns].sum()) for r in export.recordings),
+    )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -299,12 +331,16 @@ class PendingBins:
         GazeheatError
             When a part cannot be read, or a worker was lost.
         """
-        export, rounded = self.kept or self._sum()
+        # What is kept has been judged by its rows before it was.
+        export, rounded, tally = (*self.kept, Tally()) if self.kept else self._sum()
+        counts = sum((recording.counts for recording in export.recordings), Counts())
         notices = judge_gaze(
             self.found,
             recordings=len(export.recordings),
             rows=export.rows,
-            unreadable=sum(r.counts.unreadable for r in export.recordings) + export.unassigned_rows,
+            unreadable=counts.unreadable + export.unassigned_rows,
+            detected=counts.used + counts.outside,
+            tally=tally,
             rounded=rounded,
         )
         if self.kept is None:
@@ -317,7 +353,7 @@ class PendingBins:
             notices=(*self.notices, *notices, *self.image.notices),
         )
 
-    def _sum(self) -> tuple[BinnedExport, bool]:
+    def _sum(self) -> tuple[BinnedExport, bool, Tally]:
         total = PartBins()
         shape = grid_shape(self.image.size)
         # As sections.csv lists them, then any others.
@@ -332,9 +368,9 @@ class PendingBins:
             name=self.found.name,
             kind=self.found.kind,
             recordings=_histograms(total, self.described),
-            unassigned_rows=total.unassigned,
+            unassigned_rows=total.tally.unassigned,
         )
-        return export, total.is_rounded
+        return export, total.is_rounded, total.tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +390,7 @@ def _histograms(total: PartBins, described: dict[str, Described]) -> tuple[Recor
     histograms = []
     for name, label in zip(names, recording_labels(names), strict=True):
         found = total.recordings[name.id]
-        used = int(found.bins.sum(dtype=np.int64))
+        used = found.bins.total
         histograms.append(
             RecordingHistogram(
                 id=name.id,
@@ -425,16 +461,18 @@ def _submit(
         return _cache_key(cache, Path(source), found, extent, shape)
 
     def keep(export: BinnedExport, rounded: bool) -> None:
-        # Files that changed while they were read have no name that would be true.
-        if cache is not None and make_key(cache) == key:
-            cache.store(key, export, rounded=rounded)
+        # Files that changed while they were read have no name that would be true, and those
+        # that are gone have none at all.
+        with suppress(SourceError):
+            if cache is not None and make_key(cache) == key:
+                cache.store(key, export, rounded=rounded)
 
     if cache is not None:
         key = make_key(cache)
         kept = cache.load(key)
     # Behind the key: a table saved in between must not leave old names under its new key.
     notices: list[str] = []
-    described = read_sections(found, notices)
+    described = read_sections(found, notices, LIMITS)
     parts: list[Future[PartBins]] = []
     if kept is None:
         spans: list[Span | None] = [*split_lines(found.gaze, part_bytes)] or [None]
@@ -461,10 +499,22 @@ def _cache_key(
     extent: tuple[float, float],
     shape: tuple[int, int],
 ) -> str:
-    """Name the cache's entry by the content of the files and the grid."""
+    """Name the cache's entry by the content of the files and the grid.
+
+    Raises
+    ------
+    SourceError
+        When a file is gone, or cannot be read.
+    """
     on_disk = [file.disk for file in found.material if file.disk is not None]
     inside = [str(file.path if file.disk is None else file.name) for file in found.material]
-    return cache.key(on_disk or [source], inside, extent, shape)
+    try:
+        return cache.key(on_disk or [source], inside, extent, shape)
+    except OSError as error:
+        raise SourceError(
+            f"{found.gaze.file}: {(error.strerror or 'cannot be read').lower()}. It may have "
+            "been moved or deleted since it was found; check where it is."
+        ) from None
 
 
 @contextmanager

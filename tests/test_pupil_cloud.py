@@ -381,6 +381,137 @@ def test_times_rounded_by_a_spreadsheet_are_mentioned():
     assert not read(export_zip(rows=[Row(1.0, 1.0)] * 11)).notices
 
 
+def decimal_commas(rows):
+    """Rows whose positions are written with commas, so that each has two cells more."""
+    return [Row(f"{row.x},25", f"{row.y},5") if row.detected is True else row for row in rows]
+
+
+def test_decimal_commas_between_commas_are_told():
+    rows = decimal_commas([*[Row(NAN, NAN, False)] * 9, *[Row(176, 69)] * 5])
+    text = refusal(changed("gaze.csv", gaze_csv(rows)), gh.ExportError)
+    contains(text, "gaze.csv in study.zip: 5 of 14 rows cannot be read. The first: line 11, ")
+    contains(text, "10 cells under 8 columns, as when decimal commas stand beside commas")
+    contains(text, "Give the file as downloaded")
+
+
+def test_a_few_rows_of_too_many_cells_are_left_out():
+    rows = [*[Row(3.0, 4.0)] * 20, *decimal_commas([Row(17, 6)] * 3)]
+    (section,) = read(export_zip(rows=rows, people=None)).recordings[0].sections
+    assert (section.unreadable, section.gaze.x.tolist()) == (3, [3.0] * 20)
+
+
+@pytest.mark.parametrize("good", [5, 6, 7])
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (Row('"1,5"', 2.0), "[px]' holds '1,5', which is no number"),
+        (Row(1.0, ""), "y [px]' is empty"),
+        (Row(1.0, 2.0, "-1"), "'gaze detected in reference image' holds '-1', which is neither"),
+        (Row(1.0, 2.0, timestamp_ns="1.5"), "'timestamp [ns]' holds '1.5', which is no whole"),
+        (Row(1.0, 2.0, recording=""), "column 'recording id' is empty"),
+    ],
+    ids=["number", "nothing", "flag", "time", "recording"],
+)
+def test_from_half_of_the_detected_rows_on_the_first_bad_cell_is_told(bad, words, good):
+    # Many rows without gaze do not make the share of bad ones smaller.
+    rows = [*[Row(3.0, 4.0)] * good, *[bad] * 6, *[Row("", "", False)] * 50]
+    if good > 6:
+        assert read(export_zip(rows=rows)).rows == 63
+        return
+    text = refusal(export_zip(rows=rows), gh.ExportError)
+    contains(text, f": 6 of {56 + good} rows cannot be read. The first: line {good + 2}, ", words)
+
+
+def test_rows_that_say_that_nothing_was_detected_are_no_loss():
+    rows = [Row(3.0, 4.0), *[Row("", "", False, timestamp_ns="x")] * 9, *[Row("", "", "", "")] * 9]
+    export = read(export_zip(rows=rows, people=None))
+    assert (export.rows, export.unassigned_rows) == (19, 9)
+    assert export.recordings[0].sections[0].unreadable == 9
+
+
+def test_a_table_of_nothing_but_bad_rows_is_given_up_early():
+    lines = "s,r,0,true,x,1,,\n" * 300
+    files = changed("gaze.csv", gaze_columns() + "\n" + lines)
+    with pytest.raises(gh.ExportError, match=r"none of its 300 rows can be read\. The first: line"):
+        read_limited(files)
+    with pytest.raises(gh.ExportError, match="300 of the 300 rows looked at cannot be read"):
+        read_limited(files, unreadable_rows=299)
+
+
+def test_joined_files_have_the_rows_of_both():
+    text = gaze_csv(ROWS)
+    export = read(changed("gaze.csv", ("\ufeff" + text) * 2))
+    assert (export.rows, export.notices) == (18, ())
+    assert [s.unreadable for r in export.recordings for s in r.sections] == [0, 4]
+    names = read(changed("sections.csv", sections_csv(PEOPLE) * 2))
+    assert [r.name for r in names.recordings] == ["P01", "P02"]
+
+
+# ---------------------------------------------------------------- positions in another unit
+
+
+def on_grid(width, height, count=40):
+    return [Row(width * i / count, height * (i * 7 % count) / count) for i in range(count)]
+
+
+def test_fractions_under_a_header_of_pixels_are_told():
+    text = refusal(export_zip(rows=on_grid(0.9, 0.9)), gh.ExportError)
+    contains(text, "gaze.csv in study.zip: 40 of 40 detected samples lie in the top left corner")
+    contains(text, "40 × 30 px", "perhaps fractions from 0 to 1. Give the file as downloaded.")
+    without = read(export_zip(rows=on_grid(0.9, 0.9), size=None))
+    with pytest.raises(gh.ExportError, match="top left corner"):
+        gh.with_picture(without, picture_bytes(SIZE), "ref.jpg")
+
+
+@pytest.mark.parametrize("scale", [100, 1500])
+def test_percent_and_pixels_under_a_header_of_fractions_are_told(scale):
+    rows = [Row(r.x * scale, r.y * scale) for r in on_grid(40, 30)[1:]]
+    for size in (SIZE, None):
+        text = refusal(export_zip(rows=rows, kind=MM, size=size), gh.ExportError)
+        contains(text, "only 0 of 39 detected samples lie on the surface", "run from 0 to 1")
+        contains(text, "such as pixels or percent. Give the file as downloaded.")
+
+
+@pytest.mark.parametrize(("past", "told"), [(19, False), (20, False), (21, True), (39, True)])
+def test_gaze_past_a_surface_is_read_and_mentioned(past, told):
+    rows = [*[Row(20.0, 15.0)] * (40 - past), *[Row(5320.0, -3540.0)] * past]
+    export = read(export_zip(rows=rows, kind=MM))
+    assert export.rows == 40
+    assert [f"{past} of 40 detected samples lie outside" in n for n in export.notices] == [
+        True
+    ] * told
+
+
+@pytest.mark.parametrize(("past", "fits"), [(19, True), (20, True), (21, False)])
+@pytest.mark.parametrize("loose", [True, False])
+def test_a_picture_that_most_gaze_does_not_lie_on_is_asked_for_again(past, fits, loose):
+    rows = [*[Row(20.0, 15.0)] * (40 - past), *[Row(155.0, 99.0)] * past]
+    files = export_files(rows)
+    if loose:
+        uploads = [gh.Upload(name, io.BytesIO(data)) for name, data in files.items()]
+        with open_uploads(uploads) as (source,):
+            export = read_export(find_exports(source)[0][0])
+    else:
+        export = read(files)
+    assert (export.rows, export.image is not None) == (40, fits)
+    if fits:
+        return
+    contains(export.image_problem, "only 19 of 40 detected samples lie on the picture, which is")
+    contains(export.image_problem, "40 × 30 px", "The gaze reaches 155 × 99 px.")
+    with pytest.raises(gh.PictureMissingError, match="in its full size"):
+        gh.bin_export(export)
+    right = gh.with_picture(export, picture_bytes((160, 120)), "right.jpg")
+    assert (right.size(), right.image_problem) == ((160, 120), "")
+
+
+def test_a_few_samples_are_not_judged():
+    """A tenth of a second may be a single glance beside the picture."""
+    for rows in ([Row(99.0, 99.0)] * 19, [Row(0.0, 0.0)] * 19):
+        assert read(export_zip(rows=rows)).image is not None
+        assert read(export_zip(rows=[*rows, *[Row(NAN, NAN, False)] * 99])).image is not None
+    assert read(export_zip(rows=[Row(99.0, 99.0)] * 19, kind=MM)).notices == ()
+
+
 # ---------------------------------------------------------------- recordings and sections
 
 
@@ -509,7 +640,8 @@ any_rows = st.lists(
 @settings(max_examples=50)
 @given(any_rows)
 def test_every_row_is_a_sample_or_counted(rows):
-    rows = [*rows, Row(1.0, 1.0, True, "a", "s")]
+    # As many good ones as bad ones at most, and one more: else the file is refused.
+    rows = [*rows, *[Row(1.0, 1.0, True, "a", "s")] * (len(rows) + 1)]
     export = read(export_zip(rows=rows, people=None, size=None, fixations=None))
     assert export.rows == len(rows)
     assert export.unassigned_rows == sum(row.recording == "" for row in rows)
@@ -572,6 +704,48 @@ def test_bad_fixations_are_mentioned_and_do_no_harm(data, finding):
 
 
 # ---------------------------------------------------------------- limits
+
+
+@pytest.mark.parametrize("count", [5, 6, 40])
+def test_many_bad_folders_are_one_problem(count):
+    files = {f"f{n:02}/gaze.csv": "a,b\n1,2\n" for n in range(count)}
+    with open_source(upload(files)) as opened:
+        found, problems = find_exports(opened)
+    assert found == []
+    if count == 5:
+        assert len(problems) == 5
+        return
+    (problem,) = problems
+    assert type(problem) is gh.ColumnsError
+    contains(str(problem), f"{count} folders hold a gaze.csv that cannot be used. The first: f00")
+
+
+def test_many_folders_of_other_enrichments_beside_a_good_one_are_passed_over():
+    good = {f"good/{name}": data for name, data in export_files().items()}
+    raw = {f"raw{n}/gaze.csv": RAW for n in range(9)}
+    assert read(good | raw).name == "good"
+    text = refusal(good | raw | {"torn/gaze.csv": ""}, gh.SourceError)
+    contains(text, "10 folders hold a gaze.csv that cannot be used. The first: torn/gaze.csv in")
+
+
+def test_as_many_exports_as_the_limit():
+    files = {f"f{n}/gaze.csv": gaze_csv(ROWS) for n in range(3)}
+    for most, count in ((3, 3), (2, 0)):
+        with open_source(upload(files)) as opened:
+            found, problems = find_exports(opened, Limits(exports=most))
+        assert len(found) == count
+    assert [type(problem) for problem in problems] == [gh.LimitError]
+    contains(str(problems[0]), "study.zip: more than 2 exports", "Give some of them at a time")
+
+
+def test_a_list_of_too_many_recordings_is_blamed_itself():
+    lines = "".join(f"s{n},r{n},name\n" for n in range(3))
+    files = changed("sections.csv", "section id,recording id,recording name\n" + lines)
+    assert [r.id for r in read_limited(files, recordings=5).recordings][:3] == ["r0", "r1", "r2"]
+    with pytest.raises(gh.LimitError, match=r"^sections\.csv in study\.zip: more than 2 record"):
+        read_limited(files, recordings=2)
+    with pytest.raises(gh.LimitError, match=r"^sections\.csv in study\.zip: more than 2 lines"):
+        read_limited(files, sections=2)
 
 
 def test_as_many_rows_as_the_limit():

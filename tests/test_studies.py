@@ -5,7 +5,9 @@ import json
 import math
 import multiprocessing
 import os
+import pickle
 import re
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 
 import gazeheat_core as gh
 from gazeheat_core import studies
+from gazeheat_core.cache import HistogramCache
 from gazeheat_core.cli import main
 from gazeheat_core.errors import ClusterError
 from gazeheat_core.exports import find_exports, open_source, read_export
@@ -342,11 +345,11 @@ def test_rounded_timestamps_are_noticed_alike(tmp_path, timestamps_ns, noticed, 
 
 
 def test_unreadable_rows_are_noticed_alike(tmp_path):
-    rows = [*ROWS, *[Row("gone", 1.0)] * 20]
+    rows = [*ROWS, *[Row(1.0, 1.0)] * 20, *[Row("gone", 1.0)] * 20]
     folder = export_folder(tmp_path / "Shelf", rows)
     export = binned_in_parts(folder, 100)
     assert export.notices == (
-        "gaze.csv in Shelf: 22 of 29 rows cannot be read and are left out. "
+        "gaze.csv in Shelf: 22 of 49 rows cannot be read and are left out. "
         "If a spreadsheet has saved the file, use the original download.",
     )
     assert_same(export, binned_whole(folder))
@@ -607,3 +610,147 @@ def test_jobs_below_one_are_refused(tmp_path, capsys, jobs):
     given = export_zip(tmp_path / "shelf.zip")
     status, said, warned = printed(capsys, given, "--out", tmp_path / "images", "--jobs", jobs)
     assert (status, said, warned) == (2, "", f"gazeheat: --jobs is {jobs}; give 1 or more.\n")
+
+
+# ---------------------------------------------------------------- judged alike in both ways
+
+
+def refused_alike(folder, kind, part_bytes=500, **options):
+    """The words with which both ways refuse an export."""
+    with pytest.raises(kind) as whole:
+        binned_whole(folder)
+    with pytest.raises(kind) as parts:
+        binned_in_parts(folder, part_bytes, **options)
+    assert type(whole.value) is type(parts.value)
+    return str(whole.value), str(parts.value)
+
+
+@pytest.mark.parametrize("part_bytes", [1, 300, 2**20])
+def test_the_first_row_that_cannot_be_read_is_named_alike(tmp_path, part_bytes):
+    lines = gaze_csv([Row(1.0, 1.0), Row(math.nan, math.nan, False), *[Row('"1,5"', 2.0)] * 9])
+    header, rest = lines.split("\n", 1)
+    folder = with_gaze(tmp_path / "Shelf", f"\n{header}\n\n{rest}".encode())
+    whole, parts = refused_alike(folder, gh.ExportError, part_bytes)
+    assert whole == parts
+    assert whole == (
+        "gaze.csv in Shelf: 9 of 11 rows cannot be read. The first: line 6, column "
+        "'gaze position in reference image x [px]' holds '1,5', which is no number. "
+        "Give the file as downloaded, not as saved by a spreadsheet."
+    )
+
+
+FAR = [Row(x * 4.0, 20.0) for x in range(30)]
+
+
+def test_gaze_on_another_picture_is_refused_alike(tmp_path, two_processes):
+    folder = export_folder(tmp_path / "Shelf", FAR, people=None)
+    begin = (
+        "gaze.csv in Shelf: only 11 of 30 detected samples lie on the picture, which is "
+        "40 × 30 px. So the gaze is in pixels of another picture, or of this one in another size."
+    )
+    end = (
+        " Give the picture that the gaze was mapped to (in Pupil Cloud: the enrichment's "
+        "reference image, in its full size)."
+    )
+    for options in ({}, {"executor": two_processes}):
+        whole, parts = refused_alike(folder, gh.PictureMissingError, **options)
+        assert parts == begin + end
+        assert whole == f"{begin} The gaze reaches 112 × 20 px.{end}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "words"),
+    [
+        (RIM, [Row(i / 40, i / 50) for i in range(30)], "30 of 30 detected samples lie in the top"),
+        (MM, [Row(i * 40.0, i * 30.0) for i in range(2, 40)], "only 0 of 38 detected samples lie"),
+    ],
+    ids=["fractions under pixels", "pixels under fractions"],
+)
+def test_another_unit_is_refused_alike(tmp_path, kind, rows, words):
+    folder = export_folder(tmp_path / "Shelf", rows, kind=kind)
+    whole, parts = refused_alike(folder, gh.ExportError)
+    assert whole == parts
+    assert whole.startswith(f"gaze.csv in Shelf: {words}")
+    assert whole.endswith("Give the file as downloaded.")
+
+
+def test_much_gaze_past_a_surface_is_noticed_alike_and_from_what_is_kept(tmp_path):
+    rows = [Row(x * 4.0, 20.0) for x in range(30)]
+    folder = export_folder(tmp_path / "Shelf", rows, kind=MM)
+    export = binned_in_parts(folder, 500)
+    assert export.notices == (
+        "gaze.csv in Shelf: 19 of 30 detected samples lie outside the surface, and are not in "
+        "the heatmap. Check that the positions are fractions of the surface, from 0 to 1, as the "
+        "header says.",
+    )
+    assert_same(export, binned_whole(folder))
+    cache = HistogramCache(tmp_path / "kept")
+    for _ in range(2):
+        assert_same(binned_in_parts(folder, 500, cache=cache), export)
+
+
+def test_gaze_on_another_picture_is_refused_from_what_is_kept_too(tmp_path):
+    folder = export_folder(tmp_path / "Shelf", FAR, people=None)
+    cache = HistogramCache(tmp_path / "kept")
+    words = {refused_alike(folder, gh.PictureMissingError, cache=cache) for _ in range(3)}
+    assert len(words) == 1
+
+
+def test_a_recording_listed_too_often_is_blamed_on_the_list(tmp_path):
+    folder = export_folder(tmp_path / "Shelf")
+    lines = "".join(f"s{n},rec-{n}\n" for n in range(5001))
+    (folder / "sections.csv").write_text("section id,recording id\n" + lines)
+    whole, parts = refused_alike(folder, gh.LimitError)
+    assert whole == parts
+    assert whole.startswith("sections.csv in Shelf: more than 5,000 recordings.")
+
+
+def test_parts_of_many_small_recordings_are_small(tmp_path):
+    rows = [Row(float(n % 40), 1.0, True, f"rec-{n}") for n in range(500)]
+    folder = export_folder(tmp_path / "Shelf", rows, people=None)
+    part = bin_part(Part(str(folder), False, "gaze.csv", None, (40.0, 30.0), (225, 300)))
+    # 225 × 300 bins of 4 bytes for each would be 135 MB.
+    assert len(pickle.dumps(part)) < 500_000
+    assert_same(binned_in_parts(folder, 5000), binned_whole(folder))
+
+
+def test_times_at_the_ends_of_their_range(tmp_path):
+    rows = [Row(1.0, 1.0, timestamp_ns=time) for time in (2**63 - 1, -(2**63), 0)]
+    folder = export_folder(tmp_path / "Shelf", rows)
+    export = binned_in_parts(folder, 1)
+    assert export.recordings[0].duration_ns == 2**64 - 1
+    assert_same(export, binned_whole(folder))
+
+
+# ---------------------------------------------------------------- deleted while it is read
+
+
+@pytest.mark.parametrize("gone", ["gaze.csv", "sections.csv", "reference_image.jpeg", "."])
+def test_a_study_deleted_while_it_is_read_is_words_or_read(tmp_path, gone):
+    folder = export_folder(tmp_path / "Shelf")
+    whole = binned_whole(folder)
+    cache = HistogramCache(tmp_path / "kept")
+    target = folder / gone
+    with open_executor() as executor:
+        pending = submitted(folder, executor, cache=cache)
+        for part in pending.parts:
+            part.result()
+        if target.is_dir():
+            shutil.rmtree(target)
+        else:
+            target.unlink()
+        # What was read is given; what cannot be named any more is not kept.
+        assert_same(pending.result(), whole)
+    assert not list((tmp_path / "kept").glob("[!f]*.histograms"))
+
+
+@pytest.mark.parametrize("with_cache", [True, False])
+def test_a_study_deleted_before_it_is_read_is_words(tmp_path, with_cache):
+    folder = export_folder(tmp_path / "Shelf")
+    cache = HistogramCache(tmp_path / "kept") if with_cache else None
+    with open_executor() as executor, open_source(folder) as files:
+        (found,), _ = find_exports(files)
+        images = read_images(found)
+        shutil.rmtree(folder)
+        with pytest.raises(gh.SourceError, match=r"gaze\.csv.*: no such file or directory"):
+            submit_export(folder, found, images, executor, cache=cache)

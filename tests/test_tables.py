@@ -21,6 +21,7 @@ from gazeheat_core.exports.tables import (
     _parse_by_line,
     _parse_typed,
     _read_frame,
+    explain_row,
     parse_block,
     read_blocks,
     read_header,
@@ -128,7 +129,6 @@ FILES = {
     "other order": text([row[::-1] for row in ROWS], COLUMNS[::-1]).encode(),
     "blanks in the header": text(ROWS, [f" {name} " for name in COLUMNS]).encode(),
     "blanks around cells": text([[f" {c} " for c in row] for row in ROWS]).encode(),
-    "longer rows": text([[*row, "more", "cells"] for row in ROWS]).encode(),
     "quoted header only": text(ROWS, [f'"{name}"' for name in COLUMNS]).encode(),
     "other columns with anything": text(
         [[*row, cell] for row, cell in zip(ROWS, ['"a,b"', "\udcff", "x" * 99], strict=True)],
@@ -189,6 +189,109 @@ def test_only_plain_text_is_cut_into_stretches(tmp_path, name):
     with open_source(tmp_path) as (file,):
         assert split_lines(read_header(file), 10) == []
     assert split_lines(read_header(file_of(text())), 10) == []
+
+
+@pytest.mark.parametrize("block_bytes", [64, 2**23])
+@pytest.mark.parametrize(
+    "blank",
+    ["\n", "\n\n\n", " \r\n", ",,,,,\n", '"",""\n;\t\n', "\ufeff" + "\n" * 200],
+    ids=["one", "three", "blanks", "delimiters", "quotes", "more than a block"],
+)
+def test_blank_lines_before_the_header_are_passed_over(blank, block_bytes):
+    assert read(blank + text(), block_bytes) == READ
+    table = read_header(file_of(blank + text()))
+    assert table.columns == COLUMNS
+    assert table.header_lines == blank.count("\n") + 1
+
+
+@pytest.mark.parametrize("block_bytes", [64, 2**23])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with marks"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_joined_files_are_read_as_one(mark, end, block_bytes):
+    joined = (mark + text(end=end)) * 3
+    assert read(joined, block_bytes) == READ * 3
+
+
+def test_a_mark_before_a_row_is_taken_off():
+    rows = ["\ufeff" + ",".join(ROWS[0]), *(",".join(row) for row in ROWS[1:])]
+    assert read("\n".join([HEADER, *rows])) == READ
+    assert read("\n".join([HEADER, *rows[1:], rows[0]]), 2**20) == [*READ[1:], READ[0]]
+
+
+@pytest.mark.parametrize("lines", ["\n", " \n\r\n"])
+def test_stretches_begin_below_a_header_with_blank_lines_before_it(tmp_path, lines):
+    (tmp_path / "gaze.csv").write_bytes((lines + text()).encode())
+    with open_source(tmp_path) as (file,):
+        table = read_header(file)
+        spans = split_lines(table, 40)
+        blocks = [block for span in spans for block in read_blocks(table, span=span)]
+    assert spans[0][0] == len(lines) + len(HEADER) + 1
+    assert [row for block in blocks for row in as_tuples(parse(block))] == READ
+
+
+# ---------------------------------------------------------------- rows of too many cells
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "s1,r1,1,true,176,027,69,031",  # decimal commas
+        "s1,r1,1,true,176,027,69",  # in one of the two
+        "s1,r1,1,true,1,1,",  # an empty cell may be one of them
+        "s1,r1,1,true,1,1,,",
+        's1,r1,1,true,1,1,"a,b"',
+        "s1,r1,1,false,,,,",
+        "s1,r1,1,true,1,1" + "," * 256,
+        "s1,r1,1,true,1,1" + "," * 257,
+    ],
+)
+@pytest.mark.parametrize("others", [0, 3], ids=["alone", "among good ones"])
+def test_a_row_with_more_cells_than_the_header_is_unreadable(row, others):
+    good = "".join(",".join(row) + "\n" for row in ROWS[:others])
+    # The last one is as much too short as the other is too long.
+    block = good + row + "\n" + good + "s1,r1,1" + "," * max(0, 5 - row.count(",")) + "\n"
+    rows = parse(block)
+    assert [int(flag) for flag in rows.flag].count(FLAG_UNKNOWN) == 1
+    assert rows.flag[others] == FLAG_UNKNOWN
+    assert as_tuples(rows)[:others] == READ[:others]
+
+
+@pytest.mark.parametrize(
+    "row",
+    ['"s,1",r1,1,true,1,1', '"s ""1"", a",r1,1,true,1,1', 's1,r1,1,true,1,"1"'],
+)
+def test_a_delimiter_in_quotes_makes_no_cell(row, monkeypatch):
+    monkeypatch.setattr("gazeheat_core.exports.tables._parse_by_line", None)
+    rows = parse(row + "\n" + ",".join(ROWS[0]) + "\n")
+    assert rows.flag.tolist() == [1, 1]
+
+
+def test_many_columns_are_counted_too(monkeypatch):
+    monkeypatch.setattr("gazeheat_core.exports.tables._parse_by_line", None)
+    more = [f"c{n}" for n in range(700)]
+    assert read(text([[*row, *more] for row in ROWS], [*COLUMNS, *more])) == READ
+
+
+@pytest.mark.parametrize("lines", [[], [HEADER], ["", HEADER, " "]], ids=["none", "one", "more"])
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("s1,r1,1,true,176,027,69,031", "8 cells under 6 columns, as when decimal commas stand "
+         "beside commas that separate the cells"),
+        ("s1,,1,true,1,1", "column 'recording id' is empty"),
+        ("s1,NA,1,true,1,1", "column 'recording id' holds 'NA', which is no id"),
+        ("s1,r1,1.5,true,1,1", "column 'timestamp [ns]' holds '1.5', which is no whole number"),
+        ("s1,r1,1,-1,1,1", "column 'detected' holds '-1', which is neither true nor false"),
+        ('s1,r1,1,true,"1,5",1', "column 'x' holds '1,5', which is no number"),
+        ("s1,r1,1,true,1,inf", "column 'y' holds 'inf', which is no number"),
+        ("s1,r1,1,true,1", "column 'y' is empty"),
+        ("s1,r1,1,true,\x1b[31m" + "y" * 99 + ",1", "column 'x' holds '\ufffd[31m" + "y" * 35
+         + "…', which is no number"),
+    ],
+)  # fmt: skip
+def test_a_row_that_cannot_be_read_is_explained(row, reason, lines):
+    block = "\n".join([",".join(ROWS[0]), *lines, row, ",".join(ROWS[1])]).encode()
+    assert explain_row(block, 1, table_of(), LAYOUT) == (2 + len(lines), reason)
 
 
 # ---------------------------------------------------------------- headers
@@ -371,6 +474,7 @@ def same(a, b):
     ]
     assert a.flag.tolist() == b.flag.tolist()
     assert a.readable.tolist() == b.readable.tolist()
+    assert a.lines == b.lines
     for rows in (a, b):
         assert rows.integers.dtype == np.int64
         assert rows.numbers.dtype == np.float64
@@ -386,6 +490,7 @@ decimals = st.one_of(
     st.floats(allow_nan=False).map(repr),
     st.floats(-0.5, 1.5).map(repr),
 )
+truths = st.sampled_from(["true", "false", "True", "False", "TRUE", "FALSE", ""])
 times = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(10**18, 2 * 10**18)).map(str)
 ids = st.sampled_from(["a", "b", "c", "007", "7", "1e5", "ü", "with blank", '"with, comma"'])
 clean_rows = st.lists(
@@ -416,6 +521,37 @@ def test_clean_blocks_are_read_alike_by_both_readers(rows, end, last):
     )
 
 
+@given(
+    rows=st.lists(st.tuples(truths, truths, times, truths, decimals, decimals), min_size=1),
+    fixed=st.lists(st.sampled_from(["true", "False", None]), min_size=4, max_size=4),
+    mark=st.booleans(),
+)
+def test_truth_values_and_marks_are_read_alike_by_both_readers(rows, fixed, mark):
+    # Where every cell of a column is the same, pandas makes truth values of ids as well.
+    lines = [
+        ",".join(cell if cell == "" or same is None else same
+                 for cell, same in zip(row, [*fixed[:2], None, fixed[3], None, None], strict=True))
+        for row in rows
+    ]  # fmt: skip
+    block = "\n".join(lines).encode()
+    same(_parse_typed(block, table_of(), LAYOUT), _parse_by_line(block, table_of(), LAYOUT))
+    marked = "\ufeff".encode() * mark + block
+    same(parse(marked), _parse_by_line(marked, table_of(), LAYOUT))
+    same(parse(marked), parse(block))
+
+
+@given(st.lists(st.tuples(*[st.one_of(truths, st.sampled_from("01"))] * 6), min_size=1))
+@example([("a", "a", "1", "true", "true", "FALSE")])
+def test_truth_values_are_no_numbers(rows):
+    block = "\n".join(map(",".join, rows)).encode()
+    read = parse(block)
+    same(read, _parse_by_line(block, table_of(), LAYOUT))
+    known = {"0": 0, "1": 1}
+    assert [None if math.isnan(x) else x for x in read.numbers[0]] == [
+        known.get(x) for *_, x, _ in rows
+    ]
+
+
 @given(rows=clean_rows)
 def test_decimal_commas_are_read_alike_by_both_readers(rows):
     block = "\n".join(";".join((*row[:4], *(c.replace(".", ",") for c in row[4:]))) for row in rows)
@@ -439,7 +575,9 @@ def test_dirty_blocks_are_read_alike_or_left_to_the_slow_reader(lines):
 @example(b"1,1,1,1,1,1\r\r\n\n")
 def test_any_bytes_become_as_many_rows_as_there_are_lines(block):
     lines = block.decode(errors="replace").split("\n")
-    assert len(parse(block)) == sum(1 for line in lines if line.strip())
+    rows = parse(block)
+    assert len(rows) == sum(1 for line in lines if line.strip())
+    assert rows.lines == len(lines) - (lines[-1] == "")
 
 
 @given(st.lists(decimals, min_size=1))
@@ -498,6 +636,18 @@ def test_a_small_table_that_is_large():
     assert len(read_records(file_of(data), Limits(small_table_bytes=len(data)))) == 50
     with pytest.raises(gh.LimitError, match=r"sections\.csv in study\.zip: larger than"):
         read_records(file_of(data, "sections.csv"), Limits(small_table_bytes=len(data) - 1))
+
+
+def test_blank_lines_and_headers_again_are_no_records():
+    data = "\n,\n\ufeffid,name\r\n1,A\n\n\ufeffid,name\n2,B\n"
+    assert read_records(file_of(data)) == [{"id": "1", "name": "A"}, {"id": "2", "name": "B"}]
+
+
+@pytest.mark.parametrize("line", ["1,a\n", ",\n", "\n"], ids=["rows", "empty rows", "blank"])
+def test_a_small_table_of_many_lines(line):
+    assert len(read_records(file_of("id,name\n" + line * 50), Limits(sections=50))) in (0, 50)
+    with pytest.raises(gh.LimitError, match=r"sections\.csv in study\.zip: more than 49 lines"):
+        read_records(file_of("id,name\n" + line * 50, "sections.csv"), Limits(sections=49))
 
 
 def test_a_cell_without_end_in_a_small_table():

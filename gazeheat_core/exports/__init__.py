@@ -17,7 +17,15 @@ from gazeheat_core.exports.picture import (
     resized_picture,
     same_aspect,
 )
-from gazeheat_core.exports.pupil_cloud import FoundExport, OnRows, find_exports, read_export
+from gazeheat_core.exports.pupil_cloud import (
+    FoundExport,
+    OnRows,
+    find_exports,
+    gaze_reach,
+    judge_samples,
+    px,
+    read_export,
+)
 from gazeheat_core.exports.sources import (
     LIMITS,
     Given,
@@ -98,6 +106,8 @@ def with_picture(export: Export, data: bytes, name: str) -> Export:
     ------
     PictureError
         When it is no picture, or does not fit the gaze.
+    ExportError
+        When the gaze fits no picture, since it is in another unit than pixels.
     """
     is_px = export.unit == "px"
 
@@ -111,15 +121,16 @@ def with_picture(export: Export, data: bytes, name: str) -> Export:
         own = export.image.size
         if not same_aspect(image.size, own):
             raise PictureError(
-                f"{name} is {_px(image.size)}, but the export's own reference image is "
-                f"{_px(own)}: the shapes differ, so the gaze would not lie where people looked. "
+                f"{name} is {px(image.size)}, but the export's own reference image is "
+                f"{px(own)}: the shapes differ, so the gaze would not lie where people looked. "
                 "Give a picture with the same aspect ratio, not cropped."
             )
         if is_px and image.size != own:
-            notice = f"{name} is {_px(image.size)}. It was brought to the size of the export's "
-            image = resized_picture(image, own, f"{notice}own reference image, {_px(own)}.")
+            notice = f"{name} is {px(image.size)}. It was brought to the size of the export's "
+            image = resized_picture(image, own, f"{notice}own reference image, {px(own)}.")
     elif is_px:
         _check_gaze_inside(export, image.size, name)
+        judge_samples(export.title, export.kind, image.size, export.recordings)
     return replace(export, image=image, image_problem="", notices=(*export.notices, *image.notices))
 
 
@@ -141,19 +152,12 @@ def with_ratio(export: Export, ratio: tuple[float, float]) -> Export:
 
 def _check_gaze_inside(export: Export, size: Size, name: str) -> None:
     gaze = [section.gaze for recording in export.recordings for section in recording.sections]
-    x = np.concatenate([g.x[np.isfinite(g.x)] for g in gaze] or [np.empty(0)])
-    y = np.concatenate([g.y[np.isfinite(g.y)] for g in gaze] or [np.empty(0)])
+    detected = sum(int(np.count_nonzero(np.isfinite(g.x))) for g in gaze)
     inside = count_inside(export.recordings, (float(size[0]), float(size[1])))
-    if inside * 2 >= len(x):
+    if inside * 2 >= detected:
         return
-    # The few samples far outside are no measure of the picture's size.
-    right, bottom = (round(float(np.quantile(v, 0.99, method="lower"))) for v in (x, y))
     raise PictureError(
-        f"{name} is {_px(size)}, but the gaze reaches {_px((right, bottom))}: only {inside:,} of "
-        f"{len(x):,} samples lie on it. Give the reference image in the size that was "
-        "uploaded to Pupil Cloud."
+        f"{name} is {px(size)}, but the gaze reaches {px(gaze_reach(export.recordings))}: only "
+        f"{inside:,} of {detected:,} samples lie on it. Give the reference image in the size that "
+        "was uploaded to Pupil Cloud."
     )
-
-
-def _px(size: Size) -> str:
-    return f"{size[0]:,} × {size[1]:,} px"

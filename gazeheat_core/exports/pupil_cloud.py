@@ -38,7 +38,9 @@ from gazeheat_core.model import (
     ReferenceImage,
     Section,
     Size,
+    count_in_corner,
     count_inside,
+    printable,
 )
 
 GAZE_FILE = "gaze.csv"
@@ -52,6 +54,12 @@ _LARGE = 2**23
 # Numbers from which on a column gets pages of its own. A process has 65,530 stretches of
 # pages, so a file of many small sections must not take one for each.
 _MANY = 2**14
+
+# Problems of one source that are told one by one.
+_FEW_PROBLEMS = 5
+# Samples that a judgement on their unit takes: a tenth of a second at 200 Hz. A recording of
+# fewer may well hold a single glance beside the picture.
+_FEW_SAMPLES = 20
 
 _KEY_COLUMNS = ("recording id", "section id")
 _FLAG_COLUMNS: dict[EnrichmentKind, tuple[str, str]] = {
@@ -109,8 +117,10 @@ def find_exports(
     Returns
     -------
     found : list of FoundExport
+        Empty where there are more than the limits allow.
     problems : list of GazeheatError
-        What is wrong with the folders that looked like an export and are none.
+        What is wrong with the folders that looked like an export and are none. Of many
+        folders there is one that says how many.
     """
     folders: dict[PurePosixPath, list[SourceFile]] = {}
     for file in files:
@@ -129,9 +139,28 @@ def find_exports(
                 found.append(_recognise(gaze[0], folder, members, limits))
         except GazeheatError as error:
             problems.append(error)
+        if len(found) > limits.exports:
+            source = found[0].gaze.file.source or "The files given"
+            return [], [
+                LimitError(
+                    f"{source}: more than {limits.exports:,} exports. Give some of them at a time."
+                )
+            ]
     if not found and not problems:
         problems.append(_nothing_found([file for members in folders.values() for file in members]))
-    return found, problems
+    return found, _together(problems)
+
+
+def _together(problems: list[GazeheatError]) -> list[GazeheatError]:
+    """Make one problem of many: the first that is not excused by good exports beside it."""
+    if len(problems) <= _FEW_PROBLEMS:
+        return problems
+    first = next((p for p in problems if not isinstance(p, UnmappedError)), problems[0])
+    return [
+        type(first)(
+            f"{len(problems):,} folders hold a {GAZE_FILE} that cannot be used. The first: {first}"
+        )
+    ]
 
 
 def read_export(
@@ -139,36 +168,50 @@ def read_export(
 ) -> Export:
     """Read an export into memory, 24 bytes a gaze sample.
 
+    A picture that most of the gaze does not lie on is left out, and `image_problem` says why.
+
     Raises
     ------
     ExportError
-        When its ``gaze.csv`` has no rows, or none that can be read.
+        When its ``gaze.csv`` has no rows, when half of those with gaze cannot be read, or
+        when their positions are in another unit than the header says.
+    LimitError
+        When it holds more than the limits allow.
     SourceError
         When a file is damaged.
     """
     notices: list[str] = []
     described = read_sections(found, notices, limits)
-    buffers, unassigned_rows = _read_gaze(found, on_rows, limits)
+    buffers, tally = _read_gaze(found, on_rows, limits)
     fixations = _read_fixations(found, notices, limits)
     recordings = _assemble(described, buffers, fixations)
+    positions = [s.gaze.x for r in recordings for s in r.sections]
+    detected = sum(int(np.count_nonzero(np.isfinite(x))) for x in positions)
     notices += judge_gaze(
         found,
         recordings=len(recordings),
-        rows=sum(r.rows for r in recordings) + unassigned_rows,
-        unreadable=sum(s.unreadable for r in recordings for s in r.sections) + unassigned_rows,
+        rows=sum(r.rows for r in recordings) + tally.unassigned,
+        unreadable=sum(s.unreadable for r in recordings for s in r.sections) + tally.unassigned,
+        detected=detected,
+        tally=tally,
         rounded=_rounded_by_spreadsheet(recordings),
         limits=limits,
     )
     image, problem = _read_image(found, recordings, limits)
-    if image is not None:
-        notices.extend(image.notices)
+    doubts: list[str] = []
+    if image is not None or UNITS[found.kind] == "normalized":
+        size = (1, 1) if image is None else image.size
+        misfit, doubts = judge_samples(str(found.gaze.file), found.kind, size, recordings)
+        if misfit:
+            image, problem = None, f"{misfit} The gaze reaches {px(gaze_reach(recordings))}."
+    notices += [*(image.notices if image is not None else ()), *doubts]
     return Export(
         name=found.name,
         kind=found.kind,
         recordings=recordings,
         image=image,
         image_problem=problem,
-        unassigned_rows=unassigned_rows,
+        unassigned_rows=tally.unassigned,
         notices=tuple(notices),
     )
 
@@ -179,10 +222,28 @@ def judge_gaze(
     recordings: int,
     rows: int,
     unreadable: int,
+    detected: int,
+    tally: Tally,
     rounded: bool,
     limits: Limits = LIMITS,
 ) -> list[str]:
     """Say what is odd about the gaze that was read.
+
+    Parameters
+    ----------
+    found : FoundExport
+    recordings : int
+    rows : int
+        All that the file has.
+    unreadable : int
+        Those that cannot be read, their recording being known or not.
+    detected : int
+        Samples with a position that can be read.
+    tally : Tally
+        Of the whole file; an empty one for histograms that were judged when they were made.
+    rounded : bool
+        Whether the timestamps are whole seconds.
+    limits : Limits
 
     Returns
     -------
@@ -194,7 +255,7 @@ def judge_gaze(
     LimitError
         When there are too many recordings.
     ExportError
-        When there are no rows, or none that can be read.
+        When there are no rows, or at least half of those with gaze cannot be read.
     """
     file = found.gaze.file
     if recordings > limits.recordings:
@@ -207,9 +268,18 @@ def judge_gaze(
             f"{file}: there is a header but no gaze below it. Check in Pupil Cloud "
             "that the enrichment has finished and covers your recordings; then download it again."
         )
-    if unreadable == rows:
+    # Rows without gaze have empty cells, and mostly can be read: they are no measure.
+    if unreadable == rows or (tally.lost and tally.lost >= detected):
+        if unreadable == rows:
+            found_out = f"none of its {rows:,} rows can be read"
+        else:
+            found_out = f"{unreadable:,} of {rows:,} rows cannot be read"
+        first = ""
+        if tally.first is not None:
+            line, reason = tally.first
+            first = f" The first: line {found.gaze.header_lines + line:,}, {reason}."
         raise ExportError(
-            f"{file}: none of its {rows:,} rows can be read. "
+            f"{file}: {found_out}.{first} "
             "Give the file as downloaded, not as saved by a spreadsheet."
         )
     notices = []
@@ -224,6 +294,118 @@ def judge_gaze(
             "The heatmap is right; the time spans are not."
         )
     return notices
+
+
+def judge_samples(
+    label: str, kind: EnrichmentKind, size: Size, recordings: tuple[Recording, ...]
+) -> tuple[str, list[str]]:
+    """Judge the positions of samples that are held, as `judge_positions`."""
+    is_px = UNITS[kind] == "px"
+    extent = (float(size[0]), float(size[1])) if is_px else (1.0, 1.0)
+    gaze = [section.gaze for recording in recordings for section in recording.sections]
+    return judge_positions(
+        label,
+        kind,
+        size,
+        detected=sum(int(np.count_nonzero(np.isfinite(g.x))) for g in gaze),
+        inside=count_inside(recordings, extent),
+        in_corner=count_in_corner(recordings, size) if is_px else 0,
+    )
+
+
+def judge_positions(
+    label: str,
+    kind: EnrichmentKind,
+    size: Size,
+    *,
+    detected: int,
+    inside: int,
+    in_corner: int,
+) -> tuple[str, list[str]]:
+    """Tell whether positions are in the unit that their columns say, by a few counts.
+
+    Parameters
+    ----------
+    label : str
+        Name of the file in messages.
+    kind : "reference-image-mapper" or "marker-mapper"
+    size : (int, int)
+        Width and height of the picture in pixels; of a surface, it is not looked at.
+    detected : int
+        Samples with a position.
+    inside : int
+        Those of them on the picture.
+    in_corner : int
+        Those of them in the bins of `model.corner_shape`.
+
+    Returns
+    -------
+    problem : str
+        Why the picture cannot be the one that the gaze was mapped to; empty if it can.
+    notices : list of str
+        Sentences for the user.
+
+    Raises
+    ------
+    ExportError
+        When no picture could be at fault.
+    """
+    if detected < _FEW_SAMPLES:
+        return "", []
+    if UNITS[kind] == "normalized":
+        # Of positions in pixels or percent next to none is within 0 and 1, while of people
+        # who look past a surface some gaze still falls on it.
+        if inside * 100 < detected:
+            raise ExportError(
+                f"{label}: only {inside:,} of {detected:,} detected samples lie on the surface, "
+                "whose positions run from 0 to 1. These are in another unit, such as pixels or "
+                "percent. Give the file as downloaded."
+            )
+        if inside * 2 < detected:
+            return "", [
+                f"{label}: {detected - inside:,} of {detected:,} detected samples lie outside the "
+                "surface, and are not in the heatmap. Check that the positions are fractions of "
+                "the surface, from 0 to 1, as the header says."
+            ]
+        return "", []
+    if in_corner * 10 >= detected * 9:
+        raise ExportError(
+            f"{label}: {in_corner:,} of {detected:,} detected samples lie in the top left corner "
+            f"of the picture, {px(size)}, about within its first pixel. These are no pixels, as "
+            "the header says, but perhaps fractions from 0 to 1. Give the file as downloaded."
+        )
+    if inside * 2 < detected:
+        return (
+            f"{label}: only {inside:,} of {detected:,} detected samples lie on the picture, "
+            f"which is {px(size)}. So the gaze is in pixels of another picture, or of this one "
+            "in another size."
+        ), []
+    return "", []
+
+
+def gaze_reach(recordings: tuple[Recording, ...]) -> Size:
+    """Return how far right and down the gaze reaches, but for the furthest hundredth.
+
+    Those few are no measure of a picture's size.
+    """
+    gaze = [section.gaze for recording in recordings for section in recording.sections]
+    x = np.concatenate([g.x[np.isfinite(g.x)] for g in gaze] or [np.empty(0)])
+    y = np.concatenate([g.y[np.isfinite(g.y)] for g in gaze] or [np.empty(0)])
+    right, bottom = (round(float(np.quantile(v, 0.99, method="lower"))) for v in (x, y))
+    return right, bottom
+
+
+def px(size: Size) -> str:
+    """Write a size as messages have it.
+
+    Examples
+    --------
+    >>> px((1600, 1200)), px((10**300, -4))
+    ('1,600 × 1,200 px', '1e+300 × -4 px')
+    """
+    # A damaged position may have three hundred digits.
+    width, height = (f"{side:,}" if abs(side) < 10**9 else f"{side:.0e}" for side in size)
+    return f"{width} × {height} px"
 
 
 def enrichment_name(folder: str) -> str:
@@ -245,6 +427,7 @@ def _recognise(
 ) -> FoundExport:
     table = tables.read_header(file, limits)
     name = folder.name or re.sub(r"\.zip$", "", file.source, flags=re.IGNORECASE) or "Export"
+    name = printable(name)
     for kind, (flag, _) in _FLAG_COLUMNS.items():
         if f"gaze {flag}" in table.columns:
             _layout(table, "gaze", kind)  # names the missing columns
@@ -385,6 +568,39 @@ class Group(NamedTuple):
     columns: tuple[npt.NDArray[Any], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What is counted of a stretch of a table beside the samples.
+
+    Attributes
+    ----------
+    lines : int
+        All of them, the blank ones among them.
+    unassigned : int
+        Rows whose recording is unknown.
+    lost : int
+        Rows that cannot be read, other than those that say that no gaze was detected.
+    first : (int, str) or None
+        The first of these: its line in the stretch, from 1, and what is wrong with it.
+    """
+
+    lines: int = 0
+    unassigned: int = 0
+    lost: int = 0
+    first: tuple[int, str] | None = None
+
+    def __add__(self, later: Tally) -> Tally:
+        first = self.first
+        if first is None and later.first is not None:
+            first = (self.lines + later.first[0], later.first[1])
+        return Tally(
+            self.lines + later.lines,
+            self.unassigned + later.unassigned,
+            self.lost + later.lost,
+            first,
+        )
+
+
 class Block(NamedTuple):
     """A stretch of a table, sorted by section.
 
@@ -392,14 +608,13 @@ class Block(NamedTuple):
     ----------
     rows : int
         All of them.
-    unassigned : int
-        Those whose recording is unknown.
+    tally : Tally
     size_bytes : int
     groups : list of Group
     """
 
     rows: int
-    unassigned: int
+    tally: Tally
     size_bytes: int
     groups: list[Group]
 
@@ -426,21 +641,42 @@ def _iter_blocks(
 
     Rows that are flagged but have no finite position count as unreadable; where the
     flag says no, the position becomes NaN.
+
+    Raises
+    ------
+    ExportError
+        When so many rows cannot be read that the rest would take too long.
     """
+    total = unreadable = 0
+    is_explained = False
     for text in _read_ahead(tables.read_blocks(table, limits=limits, span=span)):
         rows = tables.parse_block(text, table, layout)
         detected = rows.flag == 1
         finite = np.isfinite(rows.numbers[0]) & np.isfinite(rows.numbers[1])
         rows.readable[(rows.flag == tables.FLAG_UNKNOWN) | (detected & ~finite)] = False
         rows.numbers[:2, ~detected] = np.nan
-        lost = np.bincount(rows.key[~rows.readable & (rows.key >= 0)], minlength=len(rows.keys))
+        bad = ~rows.readable
+        lost = np.flatnonzero(bad & (rows.flag != 0)) if bad.any() else np.empty(0, np.int64)
+        first = None
+        if len(lost) and not is_explained:
+            first = tables.explain_row(text, int(lost[0]), table, layout)
+            is_explained = True
+        total += len(rows)
+        unreadable += int(np.count_nonzero(bad))
+        if unreadable > limits.unreadable_rows and unreadable * 10 > total * 9:
+            raise ExportError(
+                f"{table.file}: {unreadable:,} of the {total:,} rows looked at cannot be read. "
+                "Give the file as downloaded, not as saved by a spreadsheet."
+            )
+        tally = Tally(rows.lines, int(np.count_nonzero(rows.key < 0)), len(lost), first)
+        unread = np.bincount(rows.key[bad & (rows.key >= 0)], minlength=len(rows.keys))
         groups = []
         for index, chosen in _group(rows):
             recording_id, *section_id = rows.keys[index]
             columns = tuple(column[chosen] for column in (*rows.integers, *rows.numbers))
             key = (recording_id, section_id[0] if section_id else "")
-            groups.append(Group(key, int(lost[index]), columns))
-        yield Block(len(rows), int(np.count_nonzero(rows.key < 0)), len(text), groups)
+            groups.append(Group(key, int(unread[index]), columns))
+        yield Block(len(rows), tally, len(text), groups)
 
 
 def _read_ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -458,10 +694,11 @@ def _collect(
     dtypes: Sequence[type],
     on_rows: OnRows | None,
     limits: Limits,
-) -> tuple[dict[SectionKey, _Columns], int]:
+) -> tuple[dict[SectionKey, _Columns], Tally]:
     """Read a table into growing columns per recording and section."""
     buffers: dict[SectionKey, _Columns] = {}
-    unassigned = total = read_bytes = 0
+    tally = Tally()
+    total = read_bytes = 0
     for block in _iter_blocks(table, layout, limits):
         total += block.rows
         if total > limits.rows:
@@ -469,7 +706,7 @@ def _collect(
                 f"{table.file}: more than {limits.rows:,} rows. "
                 "Split the study into several exports."
             )
-        unassigned += block.unassigned
+        tally += block.tally
         for key, unreadable, columns in block.groups:
             buffer = buffers.get(key)
             if buffer is None:
@@ -484,12 +721,12 @@ def _collect(
         read_bytes += block.size_bytes
         if on_rows is not None:
             on_rows(total, min(1.0, read_bytes / max(1, table.file.size_bytes)))
-    return buffers, unassigned
+    return buffers, tally
 
 
 def _read_gaze(
     found: FoundExport, on_rows: OnRows | None, limits: Limits
-) -> tuple[dict[SectionKey, _Columns], int]:
+) -> tuple[dict[SectionKey, _Columns], Tally]:
     layout = _layout(found.gaze, "gaze", found.kind)
     return _collect(found.gaze, layout, [np.int64, np.float64, np.float64], on_rows, limits)
 
@@ -526,14 +763,23 @@ class Described:
 
 
 def count_recordings(found: FoundExport) -> int | None:
-    """Count the recordings that ``sections.csv`` lists; None without one."""
-    return len(read_sections(found, [])) or None
+    """Count the recordings that ``sections.csv`` lists; None without one that can be used."""
+    try:
+        return len(read_sections(found, [])) or None
+    except LimitError:
+        return None
 
 
 def read_sections(
     found: FoundExport, notices: list[str], limits: Limits = LIMITS
 ) -> dict[str, Described]:
-    """Read what is known of the recordings, by their ids; adds to `notices`."""
+    """Read what is known of the recordings, by their ids; adds to `notices`.
+
+    Raises
+    ------
+    LimitError
+        When the table is too large, or lists too many recordings.
+    """
     file = found.file(SECTIONS_FILE)
     if file is None:
         return {}
@@ -541,6 +787,8 @@ def read_sections(
         records = tables.read_records(file, limits)
         if records and "recording id" not in records[0]:
             raise ColumnsError(f"{file}: has no column 'recording id'.")
+    except LimitError:
+        raise
     except GazeheatError as error:
         notices.append(f"{error} Recordings are shown by their ids.")
         return {}
@@ -554,6 +802,11 @@ def read_sections(
             record.get("end event name", ""),
         )
     described.pop("", None)
+    if len(described) > limits.recordings:
+        raise LimitError(
+            f"{file}: more than {limits.recordings:,} recordings. "
+            "Check that it is the file from the export."
+        )
     return described
 
 

@@ -32,6 +32,8 @@ class Limits:
     ----------
     entries : int
         Files in one ZIP or folder.
+    exports : int
+        Exports in one ZIP or folder.
     bytes_read : int
         Bytes read from one ZIP or folder, after unpacking.
     ratio : int
@@ -44,11 +46,15 @@ class Limits:
     line_bytes : int
         Length of one line of a table.
     small_table_bytes : int
-        Size of a table that is held whole (``sections.csv``).
+        Size of a table that is held whole (``sections.csv``). It may have as many lines as
+        there may be sections.
     rows : int
         Gaze samples of one export: 24 bytes each in memory.
+    unreadable_rows : int
+        Rows that cannot be read, after which a table is given up where nine of ten are so:
+        each takes as long as ten that can be read.
     recordings, sections : int
-        Of one export. Every recording costs one histogram, at most 360 kB.
+        Of one export. Every recording costs one histogram: 4 bytes a sample, at most 360 kB.
     picture_bytes, picture_pixels : int
         File size and number of pixels of a picture.
     picture_side_px : int
@@ -62,12 +68,14 @@ class Limits:
     """
 
     entries: int = 10_000
+    exports: int = 200
     bytes_read: int = 32 * GIB
     ratio: int = 100
     ratio_free_bytes: int = 32 * MIB
     line_bytes: int = 1 * MIB
-    small_table_bytes: int = 64 * MIB
+    small_table_bytes: int = 32 * MIB
     rows: int = 150_000_000
+    unreadable_rows: int = 200_000
     recordings: int = 5_000
     sections: int = 50_000
     picture_bytes: int = 256 * MIB

@@ -14,11 +14,12 @@ import csv
 import gzip
 import io
 import math
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import BinaryIO, Literal, TypeAlias, cast
 
 import numpy as np
@@ -41,7 +42,14 @@ FLAG_UNKNOWN = 2
 Span: TypeAlias = tuple[int, int]
 
 _GZIP = b"\x1f\x8b"
+# The byte order mark of UTF-8. Inside a file it tells where another one was appended.
+_MARK = "\ufeff"
 _INT64 = np.iinfo(np.int64)
+
+# Bytes looked at together when cells are counted: few enough to stay in the processor's cache.
+_COUNTED_BYTES = 2**19
+# Characters of a cell that a message repeats.
+_SHOWN_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +65,15 @@ class Table:
         ``","``, ``";"`` or a tab.
     decimal : str
         ``","`` where the delimiter is a semicolon, as spreadsheets write it.
+    header_lines : int
+        Lines up to the header, which is the last of them; the others are blank.
     """
 
     file: SourceFile
     columns: tuple[str, ...]
     delimiter: str = ","
     decimal: str = "."
+    header_lines: int = 1
 
     def position(self, name: str) -> int | None:
         """Position of a column, None where there is none of that name."""
@@ -112,6 +123,9 @@ class Layout:
 class Rows:
     """The rows of one block.
 
+    A row with more cells than the header has columns has the flag "neither": one of its
+    cells is split, so that nothing behind it stands under its own column.
+
     Attributes
     ----------
     keys : list of tuple of str
@@ -126,6 +140,8 @@ class Rows:
         0 no, 1 yes, 2 neither.
     readable : bool array, shape (n,)
         False where the first identifier or a whole number could not be read.
+    lines : int
+        Lines of the block, the blank ones among them.
     """
 
     keys: list[tuple[str, ...]]
@@ -134,6 +150,7 @@ class Rows:
     numbers: FloatArray
     flag: npt.NDArray[np.uint8]
     readable: npt.NDArray[np.bool_]
+    lines: int
 
     def __len__(self) -> int:
         return len(self.key)
@@ -185,7 +202,10 @@ def _encoding(head: bytes) -> str:
 
 
 def read_header(file: SourceFile, limits: Limits = LIMITS) -> Table:
-    """Read the first line of a table, and find out how its cells are separated.
+    """Read the header of a table, and find out how its cells are separated.
+
+    Blank lines before it are passed over, as a spreadsheet writes them: empty, or of
+    delimiters alone.
 
     Raises
     ------
@@ -193,10 +213,12 @@ def read_header(file: SourceFile, limits: Limits = LIMITS) -> Table:
         When the file is empty, no text, or not in lines.
     """
     with open_text(file, limits) as stream:
-        line = stream.read(2**16).split(b"\n", 1)[0].rstrip(b"\r")
-    text = line.decode("utf-8", "replace")
-    if not text.strip():
+        lines = stream.read(2**16).split(b"\n")
+    number = next((n for n, line in enumerate(lines) if line.strip(b' \t\r,;"')), None)
+    if number is None:
         raise SourceError(f"{file}: the file is empty. Download the export again.")
+    # Files that were joined have a mark before each header.
+    text = lines[number].rstrip(b"\r").decode("utf-8", "replace").removeprefix(_MARK)
     if "\x00" in text or text.count("\ufffd") > 2:
         raise SourceError(
             f"{file}: this is no text, so no CSV table. Give the file as it was downloaded."
@@ -204,13 +226,13 @@ def read_header(file: SourceFile, limits: Limits = LIMITS) -> Table:
     delimiter = max(",;\t", key=text.count)
     try:
         cells = next(csv.reader([text], delimiter=delimiter))
-    except csv.Error:
+    except (csv.Error, StopIteration):
         raise SourceError(
             f"{file}: its lines end with a carriage return alone, as on old Macs. "
             "Give the file as it was downloaded, or save it as 'CSV UTF-8'."
         ) from None
     columns = tuple(cell.strip() for cell in cells)
-    return Table(file, columns, delimiter, "," if delimiter == ";" else ".")
+    return Table(file, columns, delimiter, "," if delimiter == ";" else ".", number + 1)
 
 
 def split_lines(table: Table, part_bytes: int) -> list[Span]:
@@ -230,9 +252,18 @@ def split_lines(table: Table, part_bytes: int) -> list[Span]:
         head = stream.read(256)
     if head[:2] == _GZIP or not _encoding(head).startswith("utf-8"):
         return []
-    size_bytes = file.size_bytes
-    targets = range(part_bytes, size_bytes, part_bytes)
-    starts = [_next_line(file, 1), *(_next_line(file, target) for target in targets), size_bytes]
+    try:
+        size_bytes = file.disk.stat().st_size
+    except OSError as error:
+        raise SourceError(
+            f"{file}: {(error.strerror or 'cannot be read').lower()}. It may have been moved or "
+            "deleted since it was found; check where it is."
+        ) from None
+    first = 0
+    for _ in range(table.header_lines):
+        first = _next_line(file, first + 1)
+    targets = range(first + part_bytes, size_bytes, part_bytes)
+    starts = [first, *(_next_line(file, target) for target in targets), size_bytes]
     return [(a, b) for a, b in pairwise(starts) if a < b]
 
 
@@ -273,20 +304,21 @@ def read_blocks(
     """
     with _open_lines(table, limits, span) as stream:
         rest = b""
-        header_seen = span is not None
+        header_lines = table.header_lines if span is None else 0
         while True:
             data = stream.read(block_bytes)
             cut = data.rfind(b"\n") + 1
             if data and not cut:
                 rest += data
             else:
-                block, rest = rest + data[:cut], data[cut:]
+                # Copied once, not twice: a block is some megabytes.
+                block, rest = b"".join((rest, memoryview(data)[:cut])), data[cut:]
                 if not data:
                     block, rest = block + rest, b""
-                if not header_seen and block:
-                    header_seen = True
+                while header_lines and block:
+                    header_lines -= 1
                     block = block.partition(b"\n")[2]
-                if block.strip():
+                if block:
                     yield block
             if len(rest) > limits.line_bytes:
                 raise LimitError(
@@ -311,11 +343,12 @@ def parse_block(block: bytes, table: Table, layout: Layout) -> Rows:
     Returns
     -------
     Rows
-        One for each line that is not blank, in the order of the file.
+        One for each line that is neither blank nor the header again, in the order of the
+        file.
     """
     try:
         return _parse_typed(block, table, layout)
-    except (ValueError, OverflowError):  # pandas' ParserError is a ValueError
+    except Exception:  # pandas raises whatever comes to it
         return _parse_by_line(block, table, layout)
 
 
@@ -331,26 +364,70 @@ def _parse_typed(block: bytes, table: Table, layout: Layout) -> Rows:
         raise ValueError("pandas ends a cell at a zero byte")
     if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
         raise ValueError("pandas ends a line at a carriage return alone")
+    if b"\xef" in block and codecs.BOM_UTF8 in block:
+        raise ValueError("pandas takes off a byte order mark at the start only")
+    lines, delimiters = _count_cells(block, table.delimiter)
+    if delimiters >= len(table.columns) and _is_split(block, table):
+        raise ValueError("pandas passes over cells beyond the header's")
     frame = _read_frame(block, table, layout, "category")
     if any(_is_changed(frame[p], str) for p in layout.keys) or _is_changed(
         frame[layout.flag], (str, np.bool_)
     ):
         frame = _read_frame(block, table, layout, "object")
-    lines = block.count(b"\n") + (not block.endswith(b"\n"))
     if len(frame) != lines:
         raise ValueError("blank lines, or a quote that swallowed line ends")
     # Asked for int64, pandas would turn one 1.0 in a column, and all cells with it, into floats.
     if any(frame[position].dtype != np.int64 for position in layout.integers):
         raise ValueError("a cell that is no plain whole number")
+    numbers = np.stack([frame[p].to_numpy() for p in layout.numbers])
+    if any(_may_be_truth_values(n) and _has_words(block, table, layout) for n in numbers):
+        raise ValueError("pandas makes numbers of a column of nothing but true and false")
     keys, key = _combine([frame[position] for position in layout.keys])
     return Rows(
         keys=keys,
         key=key,
         integers=np.stack([frame[p].to_numpy() for p in layout.integers]),
-        numbers=np.stack([frame[p].to_numpy() for p in layout.numbers]),
+        numbers=numbers,
         flag=_flags(frame[layout.flag]),
         readable=key >= 0,
+        lines=lines,
     )
+
+
+def _count_cells(block: bytes, delimiter: str) -> tuple[int, int]:
+    """Count the lines of a block, and the delimiters in the line that has most of them."""
+    values = np.frombuffer(block, np.uint8)
+    lines = most = start = 0
+    while start < len(values):
+        stop = min(start + _COUNTED_BYTES, len(values))
+        if stop < len(values):
+            stop = (block.rfind(b"\n", start, stop) + 1) or (block.find(b"\n", stop) + 1)
+            stop = stop or len(values)
+        part = values[start:stop]
+        ends = np.flatnonzero(part == ord("\n"))
+        starts = np.concatenate(([0], ends + 1))
+        if starts[-1] == len(part):
+            starts = starts[:-1]
+        is_delimiter = part == ord(delimiter)
+        # Bytes are added up fastest; a line with more delimiters than they can count shows
+        # in the sum.
+        counts = np.add.reduceat(is_delimiter.view(np.uint8), starts, dtype=np.uint8)
+        if counts.sum(dtype=np.int64) != np.count_nonzero(is_delimiter):
+            counts = np.add.reduceat(is_delimiter, starts, dtype=np.int64)
+        lines += len(starts)
+        most = max(most, int(counts.max()))
+        start = stop
+    return lines, most
+
+
+def _is_split(block: bytes, table: Table) -> bool:
+    """Tell whether a line has more cells than the header; those in quotes may hold delimiters."""
+    if b'"' not in block:
+        return True
+    between = re.escape(table.delimiter.encode()) + b"\r\n"
+    whole_cell = rb'(?<![^%b])"(?:[^"\n]|"")*"(?![^%b])' % (between, between)
+    block = re.sub(whole_cell, b"", block)
+    return b'"' in block or _count_cells(block, table.delimiter)[1] >= len(table.columns)
 
 
 def _read_frame(
@@ -380,6 +457,28 @@ def _is_changed(column: pd.Series, kinds: type | tuple[type, ...]) -> bool:
     """Tell whether pandas has made something else of the spellings in a column."""
     spellings = column.cat.categories
     return len(spellings) > 0 and not isinstance(spellings[0], kinds)
+
+
+def _may_be_truth_values(numbers: FloatArray) -> bool:
+    """Tell whether a column holds zeros and ones alone, as positions never do."""
+    is_known = numbers == numbers  # NaN is not itself
+    # The first number tells of nearly every block.
+    if numbers[np.argmax(is_known)] not in (0, 1):
+        return False
+    known = numbers[is_known]
+    return bool(((known == 0) | (known == 1)).all())
+
+
+def _has_words(block: bytes, table: Table, layout: Layout) -> bool:
+    """Tell whether a cell of the decimal columns is a truth value."""
+    as_text = Layout(keys=layout.numbers, integers=(), numbers=(), flag=layout.numbers[0])
+    frame = _read_frame(block, table, as_text, "object")
+    return any(_flag(cell) < FLAG_UNKNOWN and cell.isalpha() for cell in _texts(frame))
+
+
+def _texts(frame: pd.DataFrame) -> set[str]:
+    """Return the different texts in a frame; an empty cell has none."""
+    return {cell for name in frame for cell in frame[name] if isinstance(cell, str)}
 
 
 def _combine(columns: list[pd.Series]) -> tuple[list[tuple[str, ...]], IntArray]:
@@ -425,39 +524,123 @@ def _flag(cell: str) -> int:
 
 def _parse_by_line(block: bytes, table: Table, layout: Layout) -> Rows:
     """Read a block cell by cell; slow, and never fails."""
+    # Nothing but line ends is no work, or a small packed file could take minutes.
+    lines = [] if block.isspace() else _text_lines(block)
+    # And the same line over and over is read once.
+    code, different = pd.factorize(np.array(lines, object))
     keys: dict[tuple[str, ...], int] = {}
     key: list[int] = []
-    integers: list[list[int]] = []
-    numbers: list[list[float]] = []
+    integers: list[int] = []
+    numbers: list[float] = []
     flags: list[int] = []
     readable: list[bool] = []
-    width = max(*layout.keys, *layout.integers, *layout.numbers, layout.flag) + 1
-    for line in block.decode("utf-8", "replace").replace("\r\n", "\n").split("\n"):
-        if not line.strip():
+    place: list[int] = []
+    for line in different:
+        cells = _row(line, table)
+        place.append(-1 if cells is None else len(key))
+        if cells is None:
             continue
-        try:
-            # One line at a time: a stray quote then harms its own line only.
-            cells = next(csv.reader([line.replace("\x00", "\ufffd")], delimiter=table.delimiter))
-        except (csv.Error, StopIteration):
-            cells = []
-        cells = [cell.strip() for cell in cells] + [""] * (width - len(cells))
-        row_key = tuple("" if cells[p] in _MISSING else cells[p] for p in layout.keys)
+        row_key = _key(cells, layout)
         row_integers = [_integer(cells[p], table.decimal) for p in layout.integers]
-        key_known = row_key[0] != ""
-        key.append(keys.setdefault(row_key, len(keys)) if key_known else -1)
-        readable.append(key_known and None not in row_integers)
-        integers.append([value or 0 for value in row_integers])
-        numbers.append([_number(cells[p], table.decimal) for p in layout.numbers])
-        flags.append(_flag(cells[layout.flag]))
-    count = len(key)
+        key.append(keys.setdefault(row_key, len(keys)) if row_key[0] else -1)
+        readable.append(row_key[0] != "" and None not in row_integers)
+        integers.extend(value or 0 for value in row_integers)
+        numbers.extend(_number(cells[p], table.decimal) for p in layout.numbers)
+        flags.append(_row_flag(cells, table, layout))
+    row = np.array(place, np.int64)[code]
+    row = row[row >= 0]
     return Rows(
         keys=list(keys),
-        key=np.array(key, np.int64),
-        integers=np.array(integers, np.int64).reshape(count, len(layout.integers)).T,
-        numbers=np.array(numbers, np.float64).reshape(count, len(layout.numbers)).T,
-        flag=np.array(flags, np.uint8),
-        readable=np.array(readable, np.bool_),
+        key=np.array(key, np.int64)[row],
+        integers=np.array(integers, np.int64).reshape(len(key), len(layout.integers)).T[:, row],
+        numbers=np.array(numbers, np.float64).reshape(len(key), len(layout.numbers)).T[:, row],
+        flag=np.array(flags, np.uint8)[row],
+        readable=np.array(readable, np.bool_)[row],
+        lines=block.count(b"\n") + (block[-1:] not in (b"\n", b"")),
     )
+
+
+def _text_lines(block: bytes) -> list[str]:
+    return block.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+
+
+def _row(line: str, table: Table) -> list[str] | None:
+    """Split a line; None for a blank one, and for the header again, as in joined files."""
+    if not line.strip():
+        return None
+    cells = _cells(line.removeprefix(_MARK).replace("\x00", "\ufffd"), table.delimiter)
+    if tuple(cells) == table.columns:
+        return None
+    return cells + [""] * (len(table.columns) - len(cells))
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """Split a line as `csv` does; none where it cannot be split."""
+    if '"' not in line and "\r" not in line and len(line) < csv.field_size_limit():
+        return [cell.strip() for cell in line.split(delimiter)]
+    try:
+        # One line at a time: a stray quote then harms its own line only.
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+    except (csv.Error, StopIteration):
+        return []
+
+
+def _key(cells: list[str], layout: Layout) -> tuple[str, ...]:
+    return tuple("" if cells[p] in _MISSING else cells[p] for p in layout.keys)
+
+
+def _row_flag(cells: list[str], table: Table, layout: Layout) -> int:
+    return FLAG_UNKNOWN if len(cells) > len(table.columns) else _flag(cells[layout.flag])
+
+
+def explain_row(block: bytes, row: int, table: Table, layout: Layout) -> tuple[int, str]:
+    """Say why a row of a block cannot be read.
+
+    Parameters
+    ----------
+    block : bytes
+    row : int
+        Position in what `parse_block` made of the block.
+    table : Table
+    layout : Layout
+
+    Returns
+    -------
+    line : int
+        The row's line in the block, from 1.
+    reason : str
+        A clause that names the column and repeats the cell.
+    """
+    split = ((number, _row(line, table)) for number, line in enumerate(_text_lines(block), 1))
+    rows = ((number, cells) for number, cells in split if cells is not None)
+    number, cells = next(islice(rows, row, None))
+    return number, _reason(cells, table, layout)
+
+
+def _reason(cells: list[str], table: Table, layout: Layout) -> str:
+    names = table.columns
+    if len(cells) > len(names):
+        reason = f"{len(cells)} cells under {len(names)} columns"
+        if table.delimiter == ",":
+            reason += ", as when decimal commas stand beside commas that separate the cells"
+        return reason
+    faults = [
+        (not _key(cells, layout)[0], layout.keys[0], "no id"),
+        *((_integer(cells[p], table.decimal) is None, p, "no whole number")
+          for p in layout.integers),
+        (_flag(cells[layout.flag]) == FLAG_UNKNOWN, layout.flag, "neither true nor false"),
+        *((not math.isfinite(_number(cells[p], table.decimal)), p, "no number")
+          for p in layout.numbers),
+    ]  # fmt: skip
+    position, what = next(
+        (p, what) for is_wrong, p, what in [*faults, (True, 0, "odd")] if is_wrong
+    )
+    cell = "".join(c if c.isprintable() else "\ufffd" for c in cells[position])
+    if len(cell) > _SHOWN_CHARACTERS:
+        cell = cell[:_SHOWN_CHARACTERS] + "…"
+    if not cell:
+        return f"column '{names[position]}' is empty"
+    return f"column '{names[position]}' holds '{cell}', which is {what}"
 
 
 def _is_plain(cell: str) -> bool:
@@ -469,6 +652,9 @@ def _integer(cell: str, decimal: str) -> int | None:
     """Read a whole number exactly; a spreadsheet may have turned it into 1.67041E+18."""
     if not _is_plain(cell):
         return None
+    if cell.isdigit() and len(cell) < 20:
+        whole = int(cell)
+        return whole if whole <= _INT64.max else None
     try:
         value = Decimal(cell.replace(decimal, "."))
         if not value.is_finite() or value.adjusted() > 19 or value != value.to_integral_value():
@@ -490,6 +676,13 @@ def read_records(file: SourceFile, limits: Limits = LIMITS) -> list[dict[str, st
     """Read a small table of text, such as ``sections.csv``, as a list of rows.
 
     Names typed on old systems may not be UTF-8: then the table is read as Windows-1252.
+
+    Raises
+    ------
+    LimitError
+        When it is larger, or has more lines, than the limits allow.
+    SourceError
+        When it is no table.
     """
     table = read_header(file, limits)
     with open_text(file, limits) as stream:
@@ -499,22 +692,38 @@ def read_records(file: SourceFile, limits: Limits = LIMITS) -> list[dict[str, st
             f"{file}: larger than {limits.small_table_bytes // 2**20} MB. "
             "Check that it is the file from the export."
         )
+    encoding = "utf-8" if _is_utf8(data) else "cp1252"
+    text = io.TextIOWrapper(io.BytesIO(data), encoding, "replace", newline="")
+    for _ in range(table.header_lines):
+        text.readline()
+    lines = (line.replace("\x00", "").replace(_MARK, "") for line in text)
+    records = []
     try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")
-    reader = csv.reader(
-        io.StringIO(text.replace("\x00", ""), newline=""), delimiter=table.delimiter
-    )
-    try:
-        next(reader)
-        return [
-            dict(zip(table.columns, (cell.strip() for cell in row), strict=False))
-            for row in reader
-            if row
-        ]
+        for number, row in enumerate(csv.reader(lines, delimiter=table.delimiter)):
+            if number == limits.sections:
+                raise LimitError(
+                    f"{file}: more than {limits.sections:,} lines, and each is a section. "
+                    "Check that it is the file from the export."
+                )
+            cells = tuple(cell.strip() for cell in row)
+            # The header again, as in joined files, is no row.
+            if row and cells != table.columns:
+                records.append(dict(zip(table.columns, cells, strict=False)))
     except csv.Error:
         raise SourceError(
             f"{file}: a cell is far too long, so this is no table. "
             "Give the file as it was downloaded."
         ) from None
+    return records
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Tell whether bytes are UTF-8, without a copy of all of them as text."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(data), _COUNTED_BYTES):
+            decoder.decode(data[start : start + _COUNTED_BYTES])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
