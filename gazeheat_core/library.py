@@ -6,6 +6,7 @@ are not followed, and a path is checked again when it is opened.
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from pathlib import Path, PurePosixPath
 from gazeheat_core.errors import GazeheatError, SourceError
 from gazeheat_core.exports import find_exports, open_source
 from gazeheat_core.exports.pupil_cloud import count_recordings
-from gazeheat_core.model import EnrichmentKind
+from gazeheat_core.model import EnrichmentKind, printable
+
+log = logging.getLogger("gazeheat")
 
 _MOST_FOLDERS = 100_000
 
@@ -27,7 +30,8 @@ class ShelvedExport:
     Attributes
     ----------
     path : PurePosixPath
-        The ZIP or the folder of the export, relative to the library.
+        The ZIP or the folder of the export, relative to the library. A name on disk may be
+        bytes that are not UTF-8, so that no browser takes it: show `shown_path`.
     inside : PurePosixPath
         The export's folder inside the ZIP; ``.`` for one at its root, and for a folder.
     name : str
@@ -47,6 +51,11 @@ class ShelvedExport:
     recordings: int | None
     size_bytes: int
     modified_s: float
+
+    @property
+    def shown_path(self) -> str:
+        """The path as it can be shown, not opened."""
+        return printable(str(self.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,8 @@ class Library:
         except (OSError, ValueError, RuntimeError):  # no such place, no such name, a loop
             pass
         raise SourceError(
-            f"{path}: it is not in the server's folder any more. List the folder again."
+            f"{printable(str(path))}: it is not in the server's folder any more. "
+            "List the folder again."
         )
 
     def _candidates(self) -> Iterator[PurePosixPath]:
@@ -126,6 +136,9 @@ class Library:
                     )
         except (GazeheatError, OSError):
             return
+        except Exception:
+            # Whatever is wrong with one study must not hide the others.
+            log.exception("a study in the folder cannot be listed: %s", printable(str(path)))
 
 
 def _is_plain_file(path: Path) -> bool:

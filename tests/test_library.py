@@ -288,3 +288,81 @@ def test_rows_are_those_of_the_file(root):
     (one,) = Library(root).list()
     (export,) = gh.read_exports(Library(root).locate(one.path))
     assert (export.rows, folder.name) == (len(ROWS), one.name)
+
+
+# ---------------------------------------------------------------- one study harms no other
+
+LATIN_1 = os.fsdecode(b"K\xfcche")
+
+
+def make_latin_1_folder(root):
+    try:
+        return export_folder(root / LATIN_1)
+    except OSError:
+        pytest.skip("this disk takes names in UTF-8 only")
+
+
+def test_a_name_that_is_not_utf_8_is_listed_shown_and_opened(root):
+    make_latin_1_folder(root)
+    export_folder(root / "Shelf")
+    other, latin = sorted(Library(root).list(), key=lambda one: one.name != "Shelf")
+    assert other.shown_path == str(other.path) == "Shelf"
+    assert (latin.name, latin.shown_path) == ("K\ufffdche", "K\ufffdche")
+    assert latin.shown_path.encode() == b"K\xef\xbf\xbdche"
+    (export,) = gh.read_exports(Library(root).locate(latin.path))
+    assert (export.name, export.rows) == ("K\ufffdche", len(ROWS))
+
+
+def test_a_name_that_is_not_utf_8_is_told_when_it_is_gone(root):
+    folder = make_latin_1_folder(root)
+    (one,) = Library(root).list()
+    shutil.rmtree(folder)
+    with pytest.raises(gh.SourceError) as error:
+        Library(root).locate(one.path)
+    assert str(error.value).encode().startswith(b"K\xef\xbf\xbdche: it is not in")
+
+
+def test_whatever_is_wrong_with_one_study_hides_no_other(root, monkeypatch, caplog):
+    for name in "abc":
+        export_folder(root / name)
+    original = find_exports
+
+    def broken(files):
+        files = list(files)
+        if files[0].source == "b":
+            raise ZeroDivisionError("no one has thought of that")
+        return original(files)
+
+    monkeypatch.setattr("gazeheat_core.library.find_exports", broken)
+    assert paths(root) == ["a", "c"]
+    assert "a study in the folder cannot be listed: b" in caplog.text
+
+
+def test_a_list_of_too_many_recordings_hides_no_study(root):
+    folder = export_folder(root / "Shelf")
+    lines = "".join(f"s{n},rec-{n}\n" for n in range(5001))
+    (folder / "sections.csv").write_text("section id,recording id\n" + lines)
+    (one,) = Library(root).list()
+    assert (str(one.path), one.recordings) == ("Shelf", None)
+
+
+@pytest.mark.parametrize("gone", ["gaze.csv", "sections.csv", "."])
+def test_a_study_deleted_while_it_is_listed_is_passed_over_or_listed_without(
+    root, monkeypatch, gone
+):
+    export_folder(root / "a")
+    export_folder(root / "b")
+    original = find_exports
+
+    def deleting(files):
+        found = original(files)
+        target = root / "a" / gone
+        if target.is_dir():
+            shutil.rmtree(target)
+        elif target.exists():
+            target.unlink()
+        return found
+
+    monkeypatch.setattr("gazeheat_core.library.find_exports", deleting)
+    listed = {str(one.path): one.recordings for one in Library(root).list()}
+    assert listed == ({"a": None, "b": 2} if gone == "sections.csv" else {"b": 2})
