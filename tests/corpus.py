@@ -1487,12 +1487,12 @@ def _pictures():
         pictured(
             what,
             lambda size=size: picture_bytes(size),
-            refused("reference_image.jpeg", f"{size[0]} × {size[1]} px", "samples"),
+            refused(f"{size[0]} × {size[1]} px", "samples lie", "Give the picture"),
         )
         case(
             f"loose files: a picture of {what}",
             lambda size=size: export(folder="", picture=picture_bytes(size, "PNG")),
-            refused(PICTURE, f"{size[0]} × {size[1]} px", "samples"),
+            refused(f"{size[0]} × {size[1]} px", "samples lie", "Give the picture"),
         )
     pictured(
         "another name for the only picture",
