@@ -484,7 +484,7 @@ def _archives():
         lambda: bomb(12, zip_bzip2(250), 250, said_packed=0xFFFFFF00),
         other_method,
     )
-    archive("400 MB of line ends by LZMA", lambda: bomb(14, zip_lzma(400), 400), other_method)
+    archive("256 MB of line ends by LZMA", lambda: bomb(14, zip_lzma(256), 256), other_method)
     archive(
         "200 MB of line ends and no header",
         lambda: bomb(8, run_of(b"\n", 200, zlib.compressobj(1, wbits=-15)), 200),
