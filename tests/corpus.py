@@ -772,6 +772,7 @@ def _tables():
     cut = gaze_text()[:-30]
     table("cut within its last line", lambda: cut, drawn(cut))
     table("with blank lines first", lambda: "\n\n" + plain(), drawn())
+    table("with Excel's sep=, first", lambda: "sep=,\n" + plain(), refused("gaze.csv", "sep="))
     table("with a line of blanks first", lambda: "  \r\n" + plain(), drawn())
     table("with blank lines between", lambda: plain().replace("\n", "\n\n"), drawn())
     again = with_line(gaze_text(), 300, gaze_columns(RIM))
@@ -1411,8 +1412,14 @@ def _pictures():
     )
     pictured(
         "a HEIC file",
-        lambda: struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic") + noise(900),
+        lambda: heic_bytes() + noise(900),
         refused("reference_image.jpeg", "HEIC", "JPEG"),
+    )
+    pictured(
+        "a HEIC file by its name",
+        heic_bytes,
+        refused("no reference image", "Give the picture"),
+        as_name="reference_image.heic",
     )
     pictured(
         "an SVG",
@@ -1447,6 +1454,21 @@ def _pictures():
         drawn(colours=colours(from_p3)),
         as_name="reference_image.png",
     )
+    pictured(
+        "Display P3 in a PNG with clear parts",
+        lambda: saved(four_colours("RGBA"), "PNG", icc_profile=p3_profile()),
+        drawn(colours=colours(from_p3)),
+        as_name="reference_image.png",
+    )
+    for format in ("WEBP", "TIFF", "MPO"):
+        pictured(
+            f"Display P3 in a {format} file",
+            lambda format=format: saved(
+                four_colours(), format, icc_profile=p3_profile(), quality=95, lossless=True
+            ),
+            drawn(colours=colours(from_p3)),
+            as_name=f"reference_image.{'jpg' if format == 'MPO' else format.lower()}",
+        )
     pictured(
         "Display P3 in a JPEG, turned by EXIF 6",
         lambda: saved(turned(6), quality=95, icc_profile=p3_profile(), exif=exif_bytes(6)),
@@ -1514,11 +1536,28 @@ def _pictures():
         picture=("photo.jpg", lambda: picture_bytes((160, 100))),
     )
     case(
+        "picture: of 108 megapixels, given a smaller one",
+        lambda: study(gaze_text(scaled(37.5)), picture=png((12_000, 9_000))),
+        refused("photo.jpg", "320 × 200 px", "samples"),
+        picture=("photo.jpg", lambda: picture_bytes(SIZE)),
+    )
+    case(
+        "picture: missing, given an iPhone's",
+        lambda: study(picture=False),
+        refused("IMG_1234.HEIC", "HEIC", "JPEG"),
+        picture=("IMG_1234.HEIC", heic_bytes),
+    )
+    case(
         "picture: missing, given its own",
         lambda: study(picture=False),
         drawn(),
         picture=("photo.png", own_picture),
     )
+
+
+def heic_bytes():
+    """The first bytes of a HEIC file; no picture follows."""
+    return struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic")
 
 
 def exif_bytes(orientation):
@@ -1606,6 +1645,11 @@ def _mixtures():
         refused("study.zip", "exports"),
     )
     mixture("loose files of an export", lambda: export(folder=""), drawn())
+    mixture(
+        "the files of two folders, dropped together",
+        lambda: export(folder="A") | export(folder="B"),
+        refused("gaze.csv", "Several files", "Give one"),
+    )
     mixture("a folder with an export", lambda: export(folder=""), drawn(), as_folder=True)
     mixture(
         "a folder with two exports",
@@ -1702,7 +1746,7 @@ def _mixtures():
         "the gaze and an iPhone's photo",
         lambda: {
             "gaze.csv": gaze_text().encode(),
-            "IMG_1234.HEIC": struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic"),
+            "IMG_1234.HEIC": heic_bytes(),
         },
         refused("no reference image", "Give the picture"),
     )
