@@ -34,7 +34,8 @@ from typing import Any
 
 import numpy as np
 
-from gazeheat_core.heatmap import LONGER_SIDE_BINS, BinnedExport, Counts, RecordingHistogram
+from gazeheat_core.heatmap import BinnedExport, Bins, Counts, RecordingHistogram
+from gazeheat_core.model import LONGER_SIDE_BINS
 from gazeheat_core.stopping import held
 
 log = logging.getLogger("gazeheat")
@@ -292,10 +293,10 @@ def _decode(data: bytes) -> tuple[BinnedExport, bool]:
         raise ValueError("not the size that is stated")
     bins = np.frombuffer(unpacked, "<u4").reshape(shape).astype(np.uint32, copy=False)
     recordings = tuple(
-        RecordingHistogram(**{**about, "counts": Counts(**about["counts"])}, bins=one)
+        RecordingHistogram(**{**about, "counts": Counts(**about["counts"])}, kept=Bins.of(one))
         for about, one in zip(facts["recordings"], bins, strict=True)
     )
-    if any(r.bins.dtype != np.uint32 or r.bins.sum() != r.counts.used for r in recordings):
+    if any(r.kept.total != r.counts.used for r in recordings):
         raise ValueError("the bins are not those that were counted")
     export = BinnedExport(
         name=facts["name"],

@@ -18,6 +18,7 @@ says what was found, and says what to do. The page and the command line show it
 as it is, so a message is one printable line of bounded length, whatever stands in it.
 """
 
+from collections.abc import Sequence
 from unicodedata import category
 
 LONGEST_NAME = 120
@@ -55,6 +56,20 @@ def shown(name: object, longest: int = LONGEST_NAME) -> str:
         head = (longest - 1) // 2
         text = f"{text[:head]}…{text[head + 1 - longest :]}"
     return "".join(map(_printable, text))
+
+
+def listed(names: Sequence[object], most: int = 12, quote: str = "'") -> str:
+    """Name the first of several things, and say how many more there are.
+
+    Examples
+    --------
+    >>> listed(["a", "b"])
+    "'a', 'b'"
+    >>> listed("abcde", 2, "")
+    'a, b and 3 more'
+    """
+    text = ", ".join(f"{quote}{shown(name)}{quote}" for name in names[:most])
+    return f"{text} and {len(names) - most:,} more" if len(names) > most else text
 
 
 def _printable(character: str) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +107,11 @@ class Bins:
         """Number of samples."""
         return len(self._samples) if self._array is None else int(self._array.sum(dtype=np.int64))
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory that the numbers take."""
+        return (self._samples if self._array is None else self._array).nbytes
+
     def array(self) -> npt.NDArray[np.uint32]:
         """Return the numbers as an array of `shape`; it may be the one that is kept."""
         if self._array is not None:
@@ -146,24 +150,7 @@ class Bins:
         return self._array
 
 
-class _KeptBins:
-    """An attribute that is given and returned as an array, and kept as `Bins`."""
-
-    @overload
-    def __get__(self, owner: None, kind: type) -> _KeptBins: ...
-    @overload
-    def __get__(self, owner: object, kind: type) -> npt.NDArray[np.uint32]: ...
-    def __get__(self, owner: object, kind: type) -> npt.NDArray[np.uint32] | _KeptBins:
-        if owner is None:
-            raise AttributeError  # so that the attribute has no default
-        bins: Bins = vars(owner)["_bins"]
-        return bins.array()
-
-    def __set__(self, owner: object, value: npt.NDArray[np.uint32] | Bins) -> None:
-        vars(owner)["_bins"] = value if isinstance(value, Bins) else Bins.of(value)
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class RecordingHistogram:
     """One recording, reduced to what a heatmap needs.
 
@@ -174,9 +161,8 @@ class RecordingHistogram:
     duration_ns : int
         Time from first to last sample, added up over the sections.
     counts : Counts
-    bins : uint32 array, shape (rows, columns)
-        Number of gaze samples in each bin; row 0 is the top. Made anew each time where it
-        is kept as `Bins` of few samples.
+    kept : Bins
+        Number of gaze samples in each bin.
     """
 
     id: str
@@ -185,7 +171,12 @@ class RecordingHistogram:
     label: str
     duration_ns: int
     counts: Counts
-    bins: _KeptBins = _KeptBins()
+    kept: Bins
+
+    @property
+    def bins(self) -> npt.NDArray[np.uint32]:
+        """Number of gaze samples in each bin, as an array; row 0 is the top."""
+        return self.kept.array()
 
     @property
     def rows(self) -> int:
@@ -333,7 +324,7 @@ def bin_recording(
             undetected=rows - detected,
             unreadable=sum(section.unreadable for section in recording.sections),
         ),
-        bins=bins,
+        kept=bins,
     )
 
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gazeheat_core.errors import GazeheatError, SourceError
+from gazeheat_core.errors import GazeheatError, SourceError, shown
 from gazeheat_core.exports import find_exports, open_source
 from gazeheat_core.exports.pupil_cloud import count_recordings
-from gazeheat_core.model import EnrichmentKind, printable
+from gazeheat_core.model import EnrichmentKind
 
 log = logging.getLogger("gazeheat")
 
@@ -55,7 +55,7 @@ class ShelvedExport:
     @property
     def shown_path(self) -> str:
         """The path as it can be shown, not opened."""
-        return printable(str(self.path))
+        return shown(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,7 @@ class Library:
         except (OSError, ValueError, RuntimeError):  # no such place, no such name, a loop
             pass
         raise SourceError(
-            f"{printable(str(path))}: it is not in the server's folder any more. "
-            "List the folder again."
+            f"{shown(path)}: it is not in the server's folder any more. List the folder again."
         )
 
     def _candidates(self) -> Iterator[PurePosixPath]:
@@ -138,7 +137,7 @@ class Library:
             return
         except Exception:
             # Whatever is wrong with one study must not hide the others.
-            log.exception("a study in the folder cannot be listed: %s", printable(str(path)))
+            log.exception("a study in the folder cannot be listed: %s", shown(path))
 
 
 def _is_plain_file(path: Path) -> bool:

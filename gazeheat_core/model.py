@@ -371,17 +371,6 @@ def count_in_corner(recordings: tuple[Recording, ...], size: Size) -> int:
     )
 
 
-def printable(name: str) -> str:
-    r"""Replace what no text file or browser takes: bytes of a file name that are not UTF-8.
-
-    Examples
-    --------
-    >>> printable("K\udcfcche") == "K\N{REPLACEMENT CHARACTER}che"
-    True
-    """
-    return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 class Named(Protocol):
     """Anything that stands for one recording and knows what it is called."""
 

@@ -59,6 +59,7 @@ from gazeheat_core.model import (
     grid_shape,
     recording_labels,
 )
+from gazeheat_core.stopping import held
 
 # A stretch of this length takes about a second; a shorter one would not be worth sending.
 PART_BYTES = 256 * 2**20
@@ -404,7 +405,7 @@ def _histograms(total: PartBins, described: dict[str, Described]) -> tuple[Recor
                     undetected=found.rows - found.detected,
                     unreadable=found.unreadable,
                 ),
-                bins=found.bins,
+                kept=found.bins,
             )
         )
     return tuple(histograms)

@@ -152,7 +152,8 @@ def _measured(warm_up, upload):
         os.dup2(printed.fileno(), 2)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("always")
+                # Below the filters of the package, which a user has too.
+                warnings.simplefilter("always", append=True)
                 exports, problems = _read(upload)
         except BaseException:
             escaped = traceback.format_exc()

@@ -22,7 +22,7 @@ from gazeheat_core import cache as cache_module
 from gazeheat_core import studies
 from gazeheat_core.cache import HistogramCache, open_cache
 from gazeheat_core.cli import main
-from gazeheat_core.heatmap import BinnedExport, RecordingHistogram
+from gazeheat_core.heatmap import BinnedExport, Bins, RecordingHistogram
 from tests.builders import MM, Row, export_folder, export_zip, gaze_csv, picture_bytes, sections_csv
 from tests.test_studies import assert_same, binned_in_parts, binned_whole
 
@@ -98,7 +98,7 @@ def binned(*used, size=(2, 3)):
             label=f"P{i}",
             duration_ns=i,
             counts=gh.Counts(used=count * size[0] * size[1], outside=1, undetected=2, unreadable=3),
-            bins=np.full(size, count, np.uint32),
+            kept=Bins.of(np.full(size, count, np.uint32)),
         )
         for i, count in enumerate(used)
     )
@@ -363,7 +363,7 @@ def test_garbage_under_a_right_seal_is_made_anew(kept, shelf, what, caplog):
     "change",
     [
         lambda r: replace(r, counts=replace(r.counts, used=5)),
-        lambda r: replace(r, bins=r.bins + np.uint32(1)),
+        lambda r: replace(r, kept=Bins.of(r.bins + np.uint32(1))),
     ],
     ids=["counts", "bins"],
 )

@@ -285,8 +285,8 @@ def test_many_columns_are_counted_too(monkeypatch):
         ('s1,r1,1,true,"1,5",1', "column 'x' holds '1,5', which is no number"),
         ("s1,r1,1,true,1,inf", "column 'y' holds 'inf', which is no number"),
         ("s1,r1,1,true,1", "column 'y' is empty"),
-        ("s1,r1,1,true,\x1b[31m" + "y" * 99 + ",1", "column 'x' holds '\ufffd[31m" + "y" * 35
-         + "…', which is no number"),
+        ("s1,r1,1,true,\x1b[31m" + "y" * 99 + ",1", "column 'x' holds '\ufffd[31m"
+         + "y" * 14 + "…" + "y" * 20 + "', which is no number"),
     ],
 )  # fmt: skip
 def test_a_row_that_cannot_be_read_is_explained(row, reason, lines):

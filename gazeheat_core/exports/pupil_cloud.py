@@ -21,6 +21,8 @@ from gazeheat_core.errors import (
     GazeheatError,
     LimitError,
     UnmappedError,
+    listed,
+    shown,
 )
 from gazeheat_core.exports import tables
 from gazeheat_core.exports.picture import read_picture, read_pictures
@@ -40,7 +42,6 @@ from gazeheat_core.model import (
     Size,
     count_in_corner,
     count_inside,
-    printable,
 )
 
 GAZE_FILE = "gaze.csv"
@@ -427,11 +428,10 @@ def _recognise(
 ) -> FoundExport:
     table = tables.read_header(file, limits)
     name = folder.name or re.sub(r"\.zip$", "", file.source, flags=re.IGNORECASE) or "Export"
-    name = printable(name)
     for kind, (flag, _) in _FLAG_COLUMNS.items():
         if f"gaze {flag}" in table.columns:
             _layout(table, "gaze", kind)  # names the missing columns
-            return FoundExport(enrichment_name(name), kind, table, tuple(members))
+            return FoundExport(shown(enrichment_name(name)), kind, table, tuple(members))
     if "gaze x [px]" in table.columns:
         raise UnmappedError(
             f"{file}: this is gaze in a raw recording's scene camera (column 'gaze x [px]'), "
@@ -445,7 +445,7 @@ def _recognise(
     raise ColumnsError(
         f"{file}: the header is not one of a Reference Image Mapper or Marker Mapper export. "
         f"Needs a column 'gaze detected in reference image' or 'gaze detected on surface', "
-        f"found {', '.join(repr(c) for c in table.columns[:12])}. {_HOW_TO_MAP}"
+        f"found {listed(table.columns)}. {_HOW_TO_MAP}"
     )
 
 
@@ -472,11 +472,10 @@ def _nothing_found(files: list[SourceFile]) -> GazeheatError:
         )
     inner = next((name for name in names if name.lower().endswith(".zip")), None)
     if inner:
-        return ExportError(f"{source}: it holds another ZIP ({inner}). Give that one.")
-    listing = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        return ExportError(f"{source}: it holds another ZIP ({shown(inner)}). Give that one.")
     return ExportError(
         f"{source}: no {GAZE_FILE} found"
-        + (f", only {listing}" if names else "; it is empty")
+        + (f", only {listed(names, 8, '')}" if names else "; it is empty")
         + ". Give the download of a Reference Image Mapper or Marker Mapper enrichment, "
         "with all its files."
     )

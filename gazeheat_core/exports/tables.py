@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazeheat_core.errors import ColumnsError, LimitError, SourceError
+from gazeheat_core.errors import ColumnsError, LimitError, SourceError, listed, shown
 from gazeheat_core.exports.sources import LIMITS, Limits, SourceFile
 from gazeheat_core.model import FloatArray, IntArray
 
@@ -85,14 +85,20 @@ class Table:
         Raises
         ------
         ColumnsError
-            Naming the missing columns and those that were found.
+            Naming the missing columns and those that were found, or those that are there twice.
         """
         missing = [name for name in names if name not in self.columns]
         if missing:
             raise ColumnsError(
                 f"{self.file}: needs the column{'s' if len(missing) > 1 else ''} "
-                f"{_listing(missing)}, found {_listing(self.columns)}. "
+                f"{listed(missing)}, found {listed(self.columns)}. "
                 "Give the file as downloaded, with its header unchanged."
+            )
+        twice = [name for name in names if self.columns.count(name) > 1]
+        if twice:
+            raise ColumnsError(
+                f"{self.file}: has more than one column {listed(twice)}, so it is not clear which "
+                "to read. Give the file as downloaded, with its header unchanged."
             )
         return tuple(self.columns.index(name) for name in names)
 
@@ -154,11 +160,6 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.key)
-
-
-def _listing(names: list[str] | tuple[str, ...]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:12])
-    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown
 
 
 @contextmanager
@@ -252,13 +253,7 @@ def split_lines(table: Table, part_bytes: int) -> list[Span]:
         head = stream.read(256)
     if head[:2] == _GZIP or not _encoding(head).startswith("utf-8"):
         return []
-    try:
-        size_bytes = file.disk.stat().st_size
-    except OSError as error:
-        raise SourceError(
-            f"{file}: {(error.strerror or 'cannot be read').lower()}. It may have been moved or "
-            "deleted since it was found; check where it is."
-        ) from None
+    size_bytes = file.size_bytes
     first = 0
     for _ in range(table.header_lines):
         first = _next_line(file, first + 1)
@@ -635,9 +630,7 @@ def _reason(cells: list[str], table: Table, layout: Layout) -> str:
     position, what = next(
         (p, what) for is_wrong, p, what in [*faults, (True, 0, "odd")] if is_wrong
     )
-    cell = "".join(c if c.isprintable() else "\ufffd" for c in cells[position])
-    if len(cell) > _SHOWN_CHARACTERS:
-        cell = cell[:_SHOWN_CHARACTERS] + "…"
+    cell = shown(cells[position], _SHOWN_CHARACTERS)
     if not cell:
         return f"column '{names[position]}' is empty"
     return f"column '{names[position]}' holds '{cell}', which is {what}"
