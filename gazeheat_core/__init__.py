@@ -16,55 +16,59 @@ Frame and units are stated in `gazeheat_core.model`, the steps of the heatmap in
 `gazeheat_core.heatmap`, what can go wrong in `gazeheat_core.errors`.
 """
 
-from gazeheat_core.colormaps import opaque_table, overlay_table
-from gazeheat_core.errors import (
-    ClusterError,
-    ColumnsError,
-    ExportError,
-    GazeheatError,
-    LimitError,
-    PictureError,
-    PictureMissingError,
-    SettingError,
-    SourceError,
-    UnmappedError,
-)
-from gazeheat_core.exports import Upload, read_exports, with_picture, with_ratio
-from gazeheat_core.figure import ground_uri, overlay_figure
-from gazeheat_core.heatmap import (
-    BinnedExport,
-    Counts,
-    Heatmap,
-    RecordingHistogram,
-    bin_export,
-    bin_gaze,
-    bin_recordings,
-    blur,
-    finish_heatmap,
-    make_heatmap,
-    normalize,
-    pool,
-)
-from gazeheat_core.images import (
-    Images,
-    display_jpeg,
-    encode_png,
-    open_picture,
-    render,
-    render_heatmap,
-)
-from gazeheat_core.model import (
-    COLORMAPS,
-    Export,
-    Fixations,
-    GazeSamples,
-    Look,
-    Recording,
-    ReferenceImage,
-    Section,
-    grid_shape,
-    recording_labels,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gazeheat_core.colormaps import opaque_table, overlay_table
+    from gazeheat_core.errors import (
+        ClusterError,
+        ColumnsError,
+        ExportError,
+        GazeheatError,
+        LimitError,
+        PictureError,
+        PictureMissingError,
+        SettingError,
+        SourceError,
+        UnmappedError,
+    )
+    from gazeheat_core.exports import Upload, read_exports, with_picture, with_ratio
+    from gazeheat_core.figure import ground_uri, overlay_figure
+    from gazeheat_core.heatmap import (
+        BinnedExport,
+        Counts,
+        Heatmap,
+        RecordingHistogram,
+        bin_export,
+        bin_gaze,
+        bin_recordings,
+        blur,
+        finish_heatmap,
+        make_heatmap,
+        normalize,
+        pool,
+    )
+    from gazeheat_core.images import (
+        Images,
+        display_jpeg,
+        encode_png,
+        open_picture,
+        render,
+        render_heatmap,
+    )
+    from gazeheat_core.model import (
+        COLORMAPS,
+        Export,
+        Fixations,
+        GazeSamples,
+        Look,
+        Recording,
+        ReferenceImage,
+        Section,
+        grid_shape,
+        recording_labels,
+    )
 
 __all__ = [
     "COLORMAPS",

@@ -17,11 +17,17 @@ from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NoReturn
 
 from gazeheat_core.cache import HistogramCache, open_cache
-from gazeheat_core.errors import GazeheatError, PictureError, SettingError
+from gazeheat_core.errors import (
+    GazeheatError,
+    PictureError,
+    PictureMissingError,
+    SettingError,
+    listed,
+)
 from gazeheat_core.exports import (
     FoundExport,
     check_problems,
@@ -37,7 +43,7 @@ from gazeheat_core.images import encode_png, render
 from gazeheat_core.model import COLORMAPS, MAX_SCALE, UNITS, Export, Look, ReferenceImage
 from gazeheat_core.sample import sample_zip
 from gazeheat_core.stopping import held, taken_back
-from gazeheat_core.studies import open_executor, submit_export
+from gazeheat_core.studies import PendingExport, open_executor, submit_export
 
 EXIT_NO_MEMORY = 1
 EXIT_BAD_INPUT = 2
@@ -297,17 +303,12 @@ def _run(options: argparse.Namespace) -> None:
             lines.append(json.dumps(_report(export, chosen, files)))
         if missing:
             raise SettingError(
-                f"There is no recording '{missing[0]}'. Found: {_listing([*known])}. "
+                f"There is no recording '{missing[0]}'. Found: {listed([*known])}. "
                 "Give an id or a name as in sections.csv."
             )
     for note in notes:
         _say(note)
     _print("\n".join(lines))
-
-
-def _listing(names: list[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:12])
-    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown
 
 
 def _read_all(options: argparse.Namespace, notes: list[str]) -> Iterator[BinnedExport]:
@@ -340,11 +341,27 @@ def _start(
         for one in found:
             images = _grounds(one, options)
             if images:
-                yield submit_export(given, one, images, executor, cache=cache).result
+                pending = submit_export(given, one, images, executor, cache=cache)
+                yield partial(_result, pending, given, one.folder, options)
             else:
                 # Whether a picture fits, only the samples can tell.
                 export = bin_export(_with_ground(read_export(one), options))
                 yield partial(_same, export)
+
+
+def _result(
+    pending: PendingExport, given: str, folder: PurePosixPath, options: argparse.Namespace
+) -> BinnedExport:
+    try:
+        return pending.result()
+    except PictureMissingError:
+        if options.image is None:
+            raise
+    # The export's own picture is not the one that was mapped, so it is no measure for the
+    # given one: the samples are.
+    with open_source(given) as files:
+        (one,), _ = find_exports([file for file in files if file.folder == folder])
+        return bin_export(_with_ground(read_export(one), options))
 
 
 def _same(export: BinnedExport) -> BinnedExport:
