@@ -3,22 +3,25 @@
 import io
 import json
 import math
+import os
 import re
-import tomllib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import streamlit as st
-from starlette.formparsers import MultiPartParser
 from streamlit.testing.v1 import AppTest
 
 import gazeheat_core as gh
+from gazeheat_core.page.incoming import shelf
+from gazeheat_core.page.session import Visitor
 from gazeheat_core.sample import sample_zip
 from tests import builders
 from tests.builders import MM, Row
 
-APP = Path(__file__).parents[1] / "app.py"
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "gazeheat_core" / "page" / "main.py"
 
 # The counts of builders.ROWS.
 ALL_COUNTED = "**5 samples of 2 recordings** · 1 outside · 1 undetected · 2 unreadable = 9 rows"
@@ -26,7 +29,7 @@ ALL_COUNTED = "**5 samples of 2 recordings** · 1 outside · 1 undetected · 2 u
 
 def app(**address):
     """Open the page, at an address with these settings."""
-    page = AppTest.from_file(str(APP), default_timeout=60)
+    page = AppTest.from_file(str(SCRIPT), default_timeout=60)
     page.query_params.update(address)
     return check(page.run())
 
@@ -54,8 +57,17 @@ def line(page):
     return page.markdown[-1].value
 
 
+def said(page):
+    """The problems that the page shows, as their reader sees them."""
+    return [error.value.replace("\\", "") for error in page.error]
+
+
 def download_buttons(page):
-    return page.get("download_button")
+    """The two buttons, as the component that draws them is told."""
+    (component,) = page.get("bidi_component")
+    files = json.loads(component.proto.json)["files"]
+    assert [file["label"] for file in files] == ["Download heatmap", "Download overlay"]
+    return [SimpleNamespace(disabled=not file["address"], **file) for file in files]
 
 
 # --- Empty ---------------------------------------------------------------------------
@@ -236,6 +248,118 @@ def test_a_bad_file_is_explained_and_takes_nothing_away(file, words):
 def test_good_exports_beside_bad_ones_are_kept():
     page = drop(app(), a__zip=b"PK nothing", b__zip=builders.export_zip(), c__zip=b"no")
     assert len(page.error) == 2
+    assert line(page) == ALL_COUNTED
+
+
+# --- What nobody foresaw -------------------------------------------------------------
+
+UNEXPECTED = "Something went wrong here that is not the fault of your files."
+
+
+def fail(*_, **__):
+    raise RuntimeError("a fault of ours")
+
+
+def test_a_fault_of_ours_is_one_sentence_is_logged_and_takes_nothing_away(monkeypatch, caplog):
+    page = drop(app(), shelf__zip=builders.export_zip())
+    monkeypatch.setattr("gazeheat_core.page.incoming.read_export", fail)
+    page = drop(page, poster__zip=builders.export_zip(name="Poster"))
+    (error,) = page.error
+    assert error.value.startswith(UNEXPECTED)
+    assert "RuntimeError: a fault of ours" in caplog.text
+    assert line(page) == ALL_COUNTED
+    assert page.selectbox(key="export").options == ["Shelf · Reference Image Mapper"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "gazeheat_core.page.incoming.looks_like_zip",
+        "gazeheat_core.page.incoming.open_uploads",
+        "gazeheat_core.page.incoming.find_exports",
+        "gazeheat_core.page.session.Opened",
+    ],
+)
+def test_wherever_reading_fails_the_open_study_stays(monkeypatch, fault):
+    page = drop(app(), shelf__zip=builders.export_zip())
+    monkeypatch.setattr(fault, fail)
+    page = drop(page, poster__zip=builders.export_zip(name="Poster"))
+    (error,) = page.error
+    assert error.value.startswith(UNEXPECTED)
+    assert line(page) == ALL_COUNTED
+
+
+def test_a_fault_while_drawing_leaves_the_rest_of_the_page(monkeypatch):
+    page = drop(app(), shelf__zip=builders.export_zip())
+    with monkeypatch.context() as patch:
+        patch.setattr("gazeheat_core.overlay_figure", fail)
+        page = check(page.run())
+        (error,) = page.error
+        assert error.value.startswith(UNEXPECTED)
+        assert {"Remove", "Clear"} <= {button.label for button in page.button}
+    page = check(page.run())
+    assert not page.error
+    assert line(page) == ALL_COUNTED
+
+
+def test_too_little_memory_is_said_as_that(monkeypatch):
+    def hungry(*_, **__):
+        raise MemoryError
+
+    page = drop(app(), shelf__zip=builders.export_zip())
+    monkeypatch.setattr("gazeheat_core.page.incoming.read_export", hungry)
+    page = drop(page, poster__zip=builders.export_zip(name="Poster"))
+    (error,) = page.error
+    assert error.value.startswith("The server has too little memory for this.")
+    assert line(page) == ALL_COUNTED
+
+
+def limited(monkeypatch, **limits):
+    from gazeheat_core.page import session
+
+    monkeypatch.setattr(session, "LIMITS", replace(session.LIMITS, **limits))
+
+
+def test_a_session_opens_so_many_exports_and_no_more(monkeypatch):
+    limited(monkeypatch, session_exports=2)
+    page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
+    page = drop(page, c__zip=builders.export_zip(name="Third"))
+    (words,) = said(page)
+    assert words == (
+        "Third: not opened, since 2 exports are open, which is the most. "
+        "Remove what you do not need, then give it again."
+    )
+    page = drop(click(page, "Remove"), c__zip=builders.export_zip(name="Third"))
+    assert page.selectbox(key="export").options == [
+        "Shelf · Reference Image Mapper",
+        "Third · Reference Image Mapper",
+    ]
+
+
+def test_of_many_exports_those_without_room_are_said_once(monkeypatch):
+    limited(monkeypatch, session_exports=2)
+    names = ("A", "B", "C", "D", "E")
+    files = {
+        f"{builders.folder_name(name)}/{file}": data
+        for name in names
+        for file, data in builders.export_files().items()
+    }
+    page = drop(app(), study__zip=builders.write_zip(io.BytesIO(), files).getvalue())
+    (words,) = said(page)
+    assert words.startswith("C and 2 more: not opened, since 2 exports are open")
+    assert len(page.selectbox(key="export").options) == 2
+
+
+def test_a_session_holds_so_much_memory_and_no_more(monkeypatch):
+    page = drop(app(), a__zip=builders.export_zip())
+    (opened,) = page.session_state["study"].opened.values()
+    # 9 rows, of which 7 are readable; two recordings; the picture.
+    assert opened.size_bytes > 7 * 24 + len(opened.export.image.data)
+    limited(monkeypatch, session_bytes=2 * opened.size_bytes - 1)
+    page = drop(page, b__zip=builders.export_zip(name="Other"))
+    (words,) = said(page)
+    assert words.startswith("Other · Reference Image Mapper: with it, more than")
+    assert "Remove an export that you do not need" in words
     assert line(page) == ALL_COUNTED
 
 
@@ -466,9 +590,7 @@ def watch_removals(monkeypatch):
     ids=["no-context", "no-manager", "no-method"],
 )
 def test_the_page_works_where_uploads_cannot_be_let_go_of(monkeypatch, caplog, context):
-    from streamlit.runtime import scriptrunner
-
-    monkeypatch.setattr(scriptrunner, "get_script_run_ctx", lambda *_, **__: context)
+    monkeypatch.setattr("gazeheat_core.page.incoming.get_script_run_ctx", lambda: context)
     page = drop(app(), shelf__zip=builders.export_zip())
     assert line(page) == ALL_COUNTED
     assert "uploads cannot be released before the session ends" in caplog.text
@@ -485,7 +607,7 @@ def test_the_picture_is_no_part_of_what_a_tick_sends():
     page = drop(app(), shelf__zip=builders.export_zip())
     source = picture_source(page)
     # A relative address, so that it holds behind a proxy too.
-    assert re.fullmatch(r"mock/media/[0-9a-f]{32}\.jpg", source)
+    assert re.fullmatch(r"lent/[\w-]{43}/picture", source)
     page.checkbox[0].uncheck()
     assert picture_source(check(page.run())) == source
 
@@ -493,26 +615,6 @@ def test_the_picture_is_no_part_of_what_a_tick_sends():
 def test_the_same_picture_has_another_address_for_everyone():
     mine, theirs = (drop(app(), shelf__zip=builders.export_zip()) for _ in range(2))
     assert picture_source(mine) != picture_source(theirs)
-
-
-def test_where_the_picture_cannot_be_served_it_goes_along(monkeypatch, caplog):
-    from streamlit.runtime.media_file_manager import MediaFileManager
-
-    add = MediaFileManager.add
-
-    def without_names(self, data, mimetype, coordinates):
-        return add(self, data, mimetype, coordinates)
-
-    monkeypatch.setattr(MediaFileManager, "add", without_names)
-    page = drop(app(), shelf__zip=builders.export_zip())
-    assert picture_source(page).startswith("data:image/jpeg;base64,")
-    assert "the picture cannot be served on its own" in caplog.text
-
-
-def test_an_upload_never_passes_through_a_file():
-    app()
-    config = tomllib.loads((APP.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
-    assert MultiPartParser.spool_max_size > config["server"]["maxUploadSize"] * 2**20
 
 
 def test_two_sessions_share_nothing():
@@ -528,21 +630,30 @@ def test_two_sessions_share_nothing():
 def test_a_study_is_forgotten_once_its_visitor_has_left():
     page = click(app(), "Try the sample")
     study = page.session_state["study"]
-    assert len(study.opened) == 1
-    # Several pages under test pass for one session, so this one gets a visitor of its own.
-    study.visitor = type(study.visitor)(study, "a session")
-    study.visitor.forget()
+    loan = study.opened[0].loan
+    assert loan.maker("picture")().mime == "image/jpeg"
+    study.departures = 1
+    Visitor(study, "a session").forget(1)
     assert study.opened == {}
+    assert loan.maker("picture") is None
     # A connection that comes back finds the empty page, not an error.
     assert check(page.run()).title[0].value == "Gazeheat"
 
 
-def test_a_visitor_who_came_back_in_time_loses_nothing():
+def test_a_visitor_who_left_again_gets_the_whole_time_once_more():
     page = click(app(), "Try the sample")
     study = page.session_state["study"]
-    gone = type(study.visitor)(study, "a session")
-    study.visitor = type(study.visitor)(study, "a session")
-    gone.forget()
+    study.departures = 2
+    Visitor(study, "a session").forget(1)
+    assert len(study.opened) == 1
+
+
+def test_a_visitor_who_came_back_in_time_loses_nothing(monkeypatch):
+    page = click(app(), "Try the sample")
+    study = page.session_state["study"]
+    study.departures = 1
+    monkeypatch.setattr("gazeheat_core.page.session.is_connected", lambda session_id: True)
+    Visitor(study, "a session").forget(1)
     assert len(study.opened) == 1
 
 
@@ -618,6 +729,73 @@ def test_a_study_that_is_gone_is_explained(library):
     (library / "Walk.zip").unlink()
     click(page, "Open study")
     assert "not in the server's folder any more" in page.error[0].value
+
+
+def test_the_study_that_was_chosen_is_opened_though_the_list_has_changed(library):
+    page = app()
+    choose(page, "Walk.zip")
+    builders.export_zip(library / "Newer.zip", name="Newer", rows=[Row(1.0, 1.0)])
+    shelf.clear()  # as another visitor's look at the list, a minute later
+    click(page, "Open study")
+    assert line(page) == ALL_COUNTED
+
+
+def test_a_chosen_study_that_left_the_list_is_not_replaced_by_another(library):
+    page = app()
+    choose(page, "Walk.zip")
+    (library / "Walk.zip").unlink()
+    shelf.clear()
+    (button,) = [button for button in page.button if button.label == "Open study"]
+    page = check(button.click().run())
+    assert not page.session_state["study"].opened
+    assert [one.label for one in page.selectbox] == ["Or a study on this server (1)"]
+
+
+def test_a_chosen_study_that_became_unreadable_is_explained(library):
+    page = app()
+    choose(page, "Walk.zip")
+    (library / "Walk.zip").write_bytes(b"PK nothing")
+    click(page, "Open study")
+    (error,) = page.error
+    assert "the ZIP is damaged or incomplete" in error.value
+
+
+def test_a_chosen_study_whose_table_changed_is_explained(library):
+    page = app()
+    choose(page, "Walk.zip")
+    nothing = {f"{builders.folder_name()}/gaze.csv": b"a,b\n1,2\n"}
+    builders.write_zip(library / "Walk.zip", nothing)
+    click(page, "Open study")
+    (error,) = page.error
+    assert "the header is not one of" in error.value
+
+
+def test_a_study_replaced_by_one_without_its_folder_is_explained(library):
+    page = app()
+    choose(page, "Walk.zip")
+    builders.write_zip(library / "Walk.zip", {"elsewhere/notes.txt": b"hello"})
+    click(page, "Open study")
+    (words,) = said(page)
+    assert words.startswith("Shelf: it does not lie in Walk.zip any more.")
+
+
+def test_names_that_are_no_utf8_hide_nothing(library):
+    odd = os.fsencode(library) + b"/K\xfcche"
+    os.mkdir(odd)
+    builders.export_zip(Path(os.fsdecode(odd)) / "Tisch.zip", name="Tisch")
+    page = app()
+    assert page.selectbox[0].label == "Or a study on this server (3)"
+    (study,) = [one for one in page.selectbox[0].options if one.endswith("/Tisch.zip")]
+    assert study.encode()
+    check(page.selectbox[0].select(study).run())
+    click(page, "Open study")
+    assert line(page) == ALL_COUNTED
+
+
+def test_a_study_that_cannot_be_read_hides_no_other(library):
+    (library / "Broken.zip").write_bytes(b"PK nothing")
+    (library / "gone.zip").symlink_to(library / "nowhere")
+    assert app().selectbox[0].label == "Or a study on this server (2)"
 
 
 def test_a_folder_that_is_not_there_is_explained(tmp_path, monkeypatch):

@@ -12,9 +12,10 @@ import gazeheat_core
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "gazeheat_core"
 APP = ROOT / "app.py"
+PAGE = sorted((CORE / "page").glob("*.py"))
 CORE_FILES = sorted(CORE.rglob("*.py"))
 
-# errors, stopping ← model ← exports, heatmap ← colormaps ← images, figure ← cli
+# errors, stopping ← model ← exports, heatmap ← colormaps ← images, figure ← cli ← page
 MODEL = {"errors", "model"}
 MAY_IMPORT = {
     "errors": set(),
@@ -33,6 +34,7 @@ MAY_IMPORT = {
 }
 BELOW = set(MAY_IMPORT)
 MAY_IMPORT |= {"cli": BELOW, "__init__": BELOW, "__main__": {"cli", "stopping"}}
+MAY_IMPORT["page"] = BELOW | {"cli", "__init__"}
 
 
 def imported_modules(file):
@@ -65,7 +67,8 @@ def identify(file):
 @pytest.mark.parametrize("file", [APP, *CORE_FILES], ids=identify)
 def test_only_the_page_imports_streamlit(file):
     packages = {name.split(".")[0] for name in imported_modules(file)}
-    assert ("streamlit" in packages) == (file == APP)
+    if file not in (APP, *PAGE):
+        assert "streamlit" not in packages
 
 
 def test_every_part_of_the_core_has_its_place():
@@ -76,6 +79,26 @@ def test_every_part_of_the_core_has_its_place():
 def test_arrows_run_one_way(file):
     part = part_of(file)
     assert parts_imported(file) <= MAY_IMPORT[part] | {part}
+
+
+# markup ← server ← session ← incoming, downloads ← main
+ROOMS = {
+    "__init__": set(),
+    "markup": set(),
+    "server": set(),
+    "session": {"server"},
+    "incoming": {"markup", "session"},
+    "downloads": {"server", "session"},
+    "main": {"markup", "session", "incoming", "downloads"},
+}
+
+
+@pytest.mark.parametrize("file", PAGE, ids=identify)
+def test_arrows_between_the_page_s_rooms_run_one_way(file):
+    start = "gazeheat_core.page."
+    names = [name for name in imported_modules(file) if name.startswith(start)]
+    rooms = {name.removeprefix(start).split(".")[0] for name in names}
+    assert rooms <= ROOMS[file.stem]
 
 
 def test_nothing_that_may_be_imported_imports_back():

@@ -57,6 +57,10 @@ class Limits:
         Of one export. Every recording costs one histogram: 4 bytes a sample, at most 360 kB.
     picture_bytes, picture_pixels : int
         File size and number of pixels of a picture.
+    upload_bytes : int
+        Files that one visitor gives the page at a time, until they are read.
+    session_exports, session_bytes : int
+        Exports that one visitor may have open, and the memory that they take together.
     picture_side_px : int
         Its longer side: as long as a JPEG can be.
     picture_scan_pixels : int
@@ -68,7 +72,7 @@ class Limits:
     """
 
     entries: int = 10_000
-    exports: int = 200
+    exports: int = 100
     bytes_read: int = 32 * GIB
     ratio: int = 100
     ratio_free_bytes: int = 32 * MIB
@@ -80,6 +84,9 @@ class Limits:
     sections: int = 50_000
     picture_bytes: int = 256 * MIB
     picture_pixels: int = 100_000_000
+    upload_bytes: int = 2_000 * MIB
+    session_exports: int = 100
+    session_bytes: int = 4 * GIB
     picture_side_px: int = 65_535
     picture_scan_pixels: int = 2_000_000_000
     picture_memory_bytes: int = 300_000_000

@@ -25,13 +25,12 @@ import numpy as np
 from tests.benchmarks.data import GazeStream, write_zip
 from tests.benchmarks.measure import MB, p95
 from tests.benchmarks.server import serving
-from tests.benchmarks.visitor import Visitor
+from tests.benchmarks.visitor import WAITING, Visitor
 
 TICK_TARGET_S = 0.5
 PAUSE_S = 3
 # Where many read at once: two at a time, as the page says.
 READS_AT_A_TIME = 2
-WAITING = "Other uploads are being read. Yours is next."
 HELD_TARGET_BYTES = 2**30
 # What a server may hold more than before, after thousands of ticks or a closed study.
 DRIFT_BYTES = 40 * MB

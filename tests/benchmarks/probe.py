@@ -14,9 +14,10 @@ import numpy as np
 import plotly.io
 from threadpoolctl import threadpool_limits
 
-import app
 import gazeheat_core as gh
 from gazeheat_core.exports import find_exports, read_export
+from gazeheat_core.page import main
+from gazeheat_core.page.session import Opened, Study
 from tests.benchmarks.data import GazeStream, made_export, photo, source_files
 from tests.benchmarks.measure import memory_bytes, reset_peak, seconds, settle_memory
 
@@ -32,7 +33,7 @@ def read(rows):
     (found,), _ = find_exports(source_files(rows))
     read_s, export = seconds(read_export, found)
     peak = memory_bytes("VmHWM")
-    study = app.Study()
+    study = Study()
     open_s, _ = seconds(study.add, export)
     opened_peak = memory_bytes("VmHWM")
     del export, found
@@ -42,7 +43,7 @@ def read(rows):
     ticks_ms = []
     for turn in range(40):
         begin = time.perf_counter()
-        app.toggle(opened.ticked, turn % len(opened.histograms))
+        main.toggle(opened.ticked, turn % len(opened.histograms))
         heatmap = opened.heatmap(5)
         size = opened.export.image.size
         plotly.io.to_json(gh.overlay_figure(heatmap, size, opened.ground, gh.Look()), False)
@@ -89,7 +90,7 @@ def both_files(heatmap, image):
 def warm_up():
     photo((4000, 3000))
     (found,), _ = find_exports(source_files(200_000))
-    opened = app.Opened(0, read_export(found))
+    opened = Opened(0, read_export(found))
     heatmap = opened.heatmap(5)
     size = opened.export.image.size
     plotly.io.to_json(gh.overlay_figure(heatmap, size, opened.ground, gh.Look()), False)

@@ -7,15 +7,16 @@ import plotly.io
 import pytest
 from threadpoolctl import threadpool_limits
 
-import app
 import gazeheat_core as gh
+from gazeheat_core.page import main
+from gazeheat_core.page.session import Opened
 from tests.benchmarks.data import made_export
 from tests.benchmarks.measure import p95, side_by_side
 
 TARGET_MS = 40
 ROUNDS = 120
 # The browser has the picture; a tick sends where it is.
-ADDRESS = f"media/{'0' * 32}.jpg"
+ADDRESS = f"lent/{'0' * 43}/picture"
 
 
 def redraw(opened, look):
@@ -23,14 +24,14 @@ def redraw(opened, look):
     heatmap = opened.heatmap(look.scale)
     size = opened.export.image.size
     figure = gh.overlay_figure(heatmap, size, ADDRESS, look)
-    app.description(opened.export, heatmap)
-    app.counted(opened, heatmap)
+    main.description(opened.export, heatmap)
+    main.counted(opened, heatmap)
     return plotly.io.to_json(figure, validate=False)
 
 
 def ticking(opened):
     return lambda turn: (
-        app.toggle(opened.ticked, turn % len(opened.histograms)),
+        main.toggle(opened.ticked, turn % len(opened.histograms)),
         redraw(opened, gh.Look()),
     )
 
@@ -51,8 +52,8 @@ def sliding(opened):
 def studies():
     """A large study and a small one."""
     return (
-        app.Opened(0, made_export(10_000_000, (4000, 3000))),
-        app.Opened(1, made_export(10_000, (400, 300))),
+        Opened(0, made_export(10_000_000, (4000, 3000))),
+        Opened(1, made_export(10_000, (400, 300))),
     )
 
 

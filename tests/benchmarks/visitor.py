@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import time
 import urllib.request
 import uuid
@@ -19,6 +20,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import connect
 
 XSRF_COOKIE = "_streamlit_xsrf"
+WAITING = "Other uploads are being read."
 WIDGETS = ("checkbox", "button", "file_uploader", "slider", "selectbox")
 
 
@@ -27,7 +29,7 @@ class Answer:
     """What came back on one act of the visitor's.
 
     `picture_s` is the time until the new figure had arrived, `finished_s` until the page
-    was done; `waits` are the spinners that were seen, with the time of the first of each.
+    was done; `waits` are the sentences that asked to wait, with the time of the first of each.
     `progress` holds when a progress bar came, by the clock that all visitors share.
     """
 
@@ -36,6 +38,15 @@ class Answer:
     errors: list[str] = field(default_factory=list)
     waits: dict[str, float] = field(default_factory=dict)
     progress: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Download:
+    """What a click on a download brought."""
+
+    status: int
+    mime: str
+    data: bytes
 
 
 class Visitor:
@@ -50,6 +61,8 @@ class Visitor:
         # Widget id to kind, label and fragment; what the visitor has set.
         self._widgets: dict[str, tuple[str, str, str]] = {}
         self._states: dict[str, WidgetState] = {}
+        # Address of each download that is offered, by what it shows.
+        self._downloads: dict[str, str] = {}
 
     @classmethod
     async def visit(cls, port):
@@ -81,6 +94,10 @@ class Visitor:
         boxes = sorted(one for one, (kind, *_) in self._widgets.items() if kind == "checkbox")
         one = boxes[number % len(boxes)]
         return await self._set(one, bool_value=not self._states[one].bool_value)
+
+    async def download(self, what):
+        """Click on a download."""
+        return await asyncio.to_thread(self._get, f"/{self._downloads[what]}")
 
     async def upload(self, path: Path):
         """Drop a file, and wait until it has been read."""
@@ -165,8 +182,11 @@ class Visitor:
                 answer.errors.append(element.exception.message)
             elif kind == "alert" and element.alert.format == Alert.ERROR:
                 answer.errors.append(element.alert.body)
-            elif kind == "spinner":
-                answer.waits.setdefault(element.spinner.text, now_s)
+            elif kind == "bidi_component":
+                files = json.loads(element.bidi_component.json).get("files", [])
+                self._downloads.update((file["what"], file["address"]) for file in files)
+            elif kind == "markdown" and WAITING in element.markdown.body:
+                answer.waits.setdefault(WAITING, now_s)
             elif kind == "progress":
                 answer.progress.append(time.perf_counter())
 
@@ -174,6 +194,14 @@ class Visitor:
         message = ForwardMsg()
         message.ParseFromString(await self._socket.recv())
         return message
+
+    def _get(self, url):
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=600)
+        connection.request("GET", url)
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        return Download(answer.status, answer.headers.get_content_type(), data)
 
     def _put(self, url, path):
         """Send a file as a browser does: one part of a form."""

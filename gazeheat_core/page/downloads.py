@@ -1,0 +1,54 @@
+"""The download buttons: a click gives the file, or says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+from PIL import Image
+
+import gazeheat_core as gh
+from gazeheat_core.cli import file_stem
+from gazeheat_core.page.server import File
+from gazeheat_core.page.session import Opened
+
+_HTML = '<div class="buttons"></div><p class="words" role="status"></p>'
+_MAKING = "Drawing the file in the picture's full size…"
+_UNREACHABLE = "The server does not answer. Check the connection, then try again."
+
+
+def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
+    """Offer the two files; nothing is drawn in full size before the click."""
+    image = opened.export.image
+    assert image is not None
+    stem = file_stem(opened.export.name)
+
+    def offer(what: str, draw: Callable[[], Image.Image]) -> dict[str, str]:
+        name = f"{stem}_{what}.png"
+        address = opened.loan.lend(what, lambda: File(gh.encode_png(draw()), "image/png", name))
+        is_empty = heatmap.counts.used == 0
+        return {
+            "what": what,
+            "label": f"Download {what}",
+            "name": name,
+            "address": "" if is_empty else address,
+        }
+
+    files = [
+        offer("heatmap", lambda: gh.render_heatmap(heatmap, image.size, look)),
+        offer("overlay", lambda: gh.render(heatmap, image, look).overlay),
+    ]
+    _buttons(data={"files": files, "making": _MAKING, "unreachable": _UNREACHABLE}, key="downloads")
+
+
+def _buttons(*, data: dict[str, object], key: str) -> None:
+    here = Path(__file__)
+    # The same each time, so Streamlit registers it once for each server.
+    component = st.components.v2.component(
+        "gazeheat_downloads",
+        html=_HTML,
+        css=here.with_suffix(".css").read_text(encoding="utf-8"),
+        js=here.with_suffix(".js").read_text(encoding="utf-8"),
+    )
+    component(data=data, key=key)
