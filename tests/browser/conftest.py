@@ -44,24 +44,37 @@ def pytest_collection_modifyitems(items):
 
 
 @contextmanager
-def serving(folder, *options):
+def serving(folder, *options, **environment):
     """Serve the page on a free port; its log goes into `folder`. Yields the address."""
+    port = free_port()
+    command = ["-m", "streamlit", "run", "app.py", f"--server.port={port}", *options]
+    with running(folder, command, port, environment):
+        yield f"http://127.0.0.1:{port}"
+
+
+def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+@contextmanager
+def running(folder, command, port, environment=None, **pipes):
+    """Run a server with Python; yields its process once it answers."""
     log = folder / "server.log"
     # Settings of whoever runs the tests shall not change what is tested.
     own = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
-    command += options
     with log.open("w") as out:
         server = subprocess.Popen(
-            command, cwd=ROOT, env={**own, "HOME": str(folder)}, stdout=out, stderr=out
+            [sys.executable, *command],
+            cwd=ROOT,
+            env={**own, "HOME": str(folder), **(environment or {})},
+            **{"stdout": out, **pipes},
+            stderr=out,
         )
     try:
-        address = f"http://127.0.0.1:{port}"
         for _ in range(10 * PATIENCE_S):
-            if answers(f"{address}/_stcore/health"):
+            if answers(f"http://127.0.0.1:{port}/_stcore/health"):
                 break
             try:
                 server.wait(0.1)
@@ -70,10 +83,12 @@ def serving(folder, *options):
             pytest.fail(f"the server has stopped:\n{log.read_text()}")
         else:
             pytest.fail(f"the server does not answer:\n{log.read_text()}")
-        yield address
+        yield server
     finally:
         server.terminate()
         server.wait(PATIENCE_S)
+        for pipe in filter(None, (server.stdin, server.stdout)):
+            pipe.close()
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
@@ -85,14 +100,20 @@ def answers(address):
         return False
 
 
-@contextmanager
-def chromium():
-    """Start the Chromium of this machine."""
+def browser_path():
+    """Where this machine's Chromium is."""
     names = ("chromium", "chromium-browser", "google-chrome")
     path = os.environ.get("GAZEHEAT_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if path is None:
         words = "no Chromium found: apt-get install chromium, or set GAZEHEAT_CHROMIUM to its path"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(words)
+    return path
+
+
+@contextmanager
+def chromium():
+    """Start the Chromium of this machine."""
+    path = browser_path()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         yield browser

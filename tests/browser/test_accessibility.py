@@ -100,7 +100,7 @@ def tab_to(page, locator, most=40):
     """Press Tab until something has the focus, as someone without a mouse does."""
     for _ in range(most):
         page.keyboard.press("Tab")
-        if locator.evaluate("element => element === document.activeElement"):
+        if locator.evaluate("element => element === element.getRootNode().activeElement"):
             return
     pytest.fail(f"{locator} cannot be reached with Tab")
 

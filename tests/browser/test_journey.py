@@ -640,6 +640,15 @@ NAMES = [
     "a\\*b",
     "2025-08-09_06:55:05",
     "Ada (left eye), 2nd try",
+    "www.lab.example",
+    "http://lab.example/a?b=c",
+    "ada@lab.example",
+    "mailto:ada@lab.example",
+    ":streamlit:",
+    "x:material_home:y",
+    "a -> b <- c",
+    "a -- b <-> c",
+    "x <= y >= z",
 ]
 
 
@@ -650,4 +659,20 @@ def test_names_are_shown_as_they_are(page):
     drawn(page)
     boxes = page.locator("[class*=st-key-tick-] label p")
     expect(boxes).to_have_count(len(NAMES))
-    assert [text.splitlines()[0] for text in boxes.all_inner_texts()] == NAMES
+    shown = [text.splitlines()[0] for text in boxes.all_inner_texts()]
+    # A sign without width keeps a name from becoming a link, a picture or an arrow.
+    assert [text.replace("\u2060", "") for text in shown] == NAMES
+    expect(boxes.locator("a, img, h1, li, code, strong, em")).to_have_count(0)
+
+
+def test_a_name_with_line_ends_stays_in_its_line(page):
+    people = [("rec-a", "sec-a", '"first\n# BIG\n- item"', "W"), ("rec-b", "sec-b", "P02", "W")]
+    drop(page, {"a.zip": builders.export_zip(people=people)})
+    drawn(page)
+    first = page.locator("[class*=st-key-tick-] label p").first
+    assert first.inner_text().splitlines()[0] == "first # BIG - item"
+    drop_into = builders.write_zip(io.BytesIO(), {"a\n# BIG\n/x.txt": b"hello"}).getvalue()
+    add_files(page, {"odd.zip": drop_into})
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("odd.zip: no gaze.csv found")
+    expect(alert.locator("h1, li, a")).to_have_count(0)
