@@ -11,6 +11,10 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+# For input that someone may have damaged on purpose.
+_DEFAULT_EXAMPLES = 1_000 if os.environ.get("CI") else 100
+thoroughly = settings(max_examples=int(os.environ.get("GAZEHEAT_EXAMPLES", _DEFAULT_EXAMPLES)))
+
 
 @pytest.fixture(scope="session")
 def real_data():

@@ -7,14 +7,13 @@ everything that follows.
 
 import functools
 import io
-import os
 import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -22,8 +21,7 @@ import gazeheat_core as gh
 from gazeheat_core.exports import Limits, open_source, open_uploads
 from gazeheat_core.exports.picture import read_picture, read_pictures
 from tests.builders import EXIF_ORIENTATION, export_files, picture, write_zip
-
-thoroughly = settings(max_examples=1_000 if os.environ.get("CI") else 100)
+from tests.conftest import thoroughly
 
 # Sizes that a changed header may claim are refused, not allocated: it is about the errors.
 LIMITS = Limits(

@@ -1,13 +1,12 @@
 """Damaged tables: words or a reading in which every row is counted, and never anything else."""
 
 import gzip
-import os
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import gazeheat_core as gh
@@ -27,12 +26,12 @@ from tests.builders import (
     picture_bytes,
     sections_csv,
 )
+from tests.conftest import thoroughly
 from tests.test_studies import assert_same, binned_in_parts, binned_whole
 
 PICTURE = picture_bytes((40, 30))
 MARK = "\ufeff".encode()
 
-fuzz = settings(max_examples=1000 if os.environ.get("CI") else 100)
 
 # Bytes that mean something to a reader of tables, of gzip, or of another encoding.
 pieces = st.one_of(
@@ -133,13 +132,13 @@ def files_with(**changed):
 # ---------------------------------------------------------------- gaze
 
 
-@fuzz
+@thoroughly
 @given(edits=edits, pack=packings, part_bytes=st.integers(80, 1000))
 def test_damaged_gaze(edits, pack, part_bytes):
     check_alike(files_with(gaze_csv=damaged(pack(gaze_csv(ROWS).encode()), edits)), part_bytes)
 
 
-@fuzz
+@thoroughly
 @given(data=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
 def test_anything_in_the_place_of_gaze(data):
     with TemporaryDirectory() as home:
@@ -172,7 +171,7 @@ bad_lines = st.lists(cells, max_size=11).map(",".join)
 headers = st.sampled_from([gaze_columns(), "\ufeff" + gaze_columns()])
 
 
-@fuzz
+@thoroughly
 @given(
     before=st.sampled_from(["", "\n", "\r\n \n", ",,,,,,,\n"]),
     lines=st.lists(st.one_of(good_lines, good_lines, good_lines, bad_lines, headers), max_size=30),
@@ -189,7 +188,7 @@ def test_every_line_is_counted(before, lines, end, part_bytes):
         assert read.rows == sum(1 for line in lines if line.strip() and line not in headers)
 
 
-@fuzz
+@thoroughly
 @given(
     kind=st.sampled_from([RIM, MM]),
     scale=st.sampled_from([0.02, 0.5, 1.0, 3.0, 100.0]),
@@ -204,7 +203,7 @@ def test_positions_are_judged_alike(kind, scale, numbers, part_bytes):
 # ---------------------------------------------------------------- what lies beside it
 
 
-@fuzz
+@thoroughly
 @given(edits=edits, pack=packings)
 def test_damaged_sections(edits, pack):
     sections = damaged(pack(sections_csv(PEOPLE).encode()), edits)
@@ -213,7 +212,7 @@ def test_damaged_sections(edits, pack):
     assert read.rows == len(ROWS)
 
 
-@fuzz
+@thoroughly
 @given(edits=edits, pack=packings)
 def test_damaged_fixations(edits, pack):
     fixations = damaged(pack(fixations_csv(FIXATIONS).encode()), edits)
