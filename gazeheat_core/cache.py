@@ -251,7 +251,7 @@ def _read_regular(path: Path) -> bytes:
 def _encode(export: BinnedExport, rounded: bool) -> bytes | None:
     """Put an export into bytes: a line of JSON, and the bins packed. None if too large."""
     # Without recordings there is no shape.
-    shape = export.recordings[0].bins.shape if export.recordings else (0, 0)
+    shape = export.recordings[0].kept.shape if export.recordings else (0, 0)
     facts: dict[str, Any] = {
         "name": export.name,
         "kind": export.kind,
@@ -270,7 +270,7 @@ def _encode(export: BinnedExport, rounded: bool) -> bytes | None:
             for r in export.recordings
         ],
     }
-    if sum(r.bins.nbytes for r in export.recordings) > ENTRY_BYTES:
+    if 4 * len(export.recordings) * shape[0] * shape[1] > ENTRY_BYTES:
         return None
     bins = np.array([r.bins for r in export.recordings], "<u4")
     data = json.dumps(facts).encode() + b"\n" + zlib.compress(bins.tobytes())
