@@ -58,17 +58,16 @@ if TYPE_CHECKING:
         render_heatmap,
     )
     from gazeheat_core.model import (
-        COLORMAPS,
         Export,
         Fixations,
         GazeSamples,
-        Look,
         Recording,
         ReferenceImage,
         Section,
         grid_shape,
         recording_labels,
     )
+    from gazeheat_core.settings import COLORMAPS, Look
 
 __all__ = [
     "COLORMAPS",
@@ -120,7 +119,7 @@ __all__ = [
 ]
 
 # Where the names stand, the quickest to load first.
-_HOMES = ("errors", "model", "heatmap", "exports", "colormaps", "images", "figure")
+_HOMES = ("errors", "settings", "model", "heatmap", "exports", "colormaps", "images", "figure")
 
 if not TYPE_CHECKING:
 

@@ -10,12 +10,11 @@ import os
 import re
 import secrets
 import sys
-import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NoReturn
@@ -27,6 +26,7 @@ from gazeheat_core.errors import (
     PictureMissingError,
     SettingError,
     listed,
+    shown,
 )
 from gazeheat_core.exports import (
     FoundExport,
@@ -40,17 +40,19 @@ from gazeheat_core.exports import (
 from gazeheat_core.exports.pupil_cloud import read_images
 from gazeheat_core.heatmap import BinnedExport, RecordingHistogram, bin_export, make_heatmap
 from gazeheat_core.images import encode_png, render
-from gazeheat_core.model import COLORMAPS, MAX_SCALE, UNITS, Export, Look, ReferenceImage
+from gazeheat_core.model import UNITS, Export, ReferenceImage
+from gazeheat_core.report import ImageFile, as_report, file_name, free_stem
 from gazeheat_core.sample import sample_zip
+from gazeheat_core.settings import SETTINGS, Look, NumberSetting, Setting
 from gazeheat_core.stopping import held, taken_back
 from gazeheat_core.studies import PendingExport, open_executor, submit_export
 
 EXIT_NO_MEMORY = 1
 EXIT_BAD_INPUT = 2
-# As a shell reports a program that writes into a closed pipe: 128 and the signal's number.
+# What a shell reports of a program that writes into a closed pipe: 128 + SIGPIPE.
 EXIT_NO_READER = 141
 
-# Exports started, for each process, before the first of them is drawn; and on a cluster.
+# Exports that are being read at a time: for each process; on a cluster, in all.
 _EXPORTS_AT_A_TIME = 4
 _EXPORTS_AT_A_TIME_ON_CLUSTER = 256
 
@@ -61,7 +63,7 @@ For each enrichment one line of JSON says what was counted.
 'gazeheat sample FILE.zip' writes a sample export to try it with."""
 
 
-# What the system says of a file that cannot be written: reason and remedy.
+# Reason and remedy for each error of the system when a file cannot be written.
 _FAULTS = {
     errno.ENOSPC: ("the disk is full", "Free some space there, or choose a folder elsewhere"),
     errno.EDQUOT: (
@@ -79,20 +81,9 @@ _FAULTS = {
 }
 _OTHER_REMEDY = "Check that the folder exists and that you may write there"
 
-# A longer line loses its middle: its end says what to do.
-_LINE_START, _LINE_END = 1500, 400
-
-_STEM_CHARACTERS = 100
-# A name may have 255 bytes; the rest is for a number and for "_heatmap.png".
-_STEM_BYTES = 200
-# Names that Windows keeps for devices, with any extension.
-_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
-# Unicode's categories of control and format characters and of separators of lines;
-# halves of a character; what is no character, or none yet.
-_UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
-_HALF = {"Cs"}
-_UNASSIGNED = {"Cn"}
-# Another run may take an empty folder away between two steps; not that often.
+# The most characters of a line on the terminal.
+_LONGEST_LINE = 1900
+# Attempts to write into a folder that another run may remove in between.
 _TRIES = 100
 
 
@@ -104,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if given[:1] == ["sample"]:
                 _write_sample(given[1:])
             else:
-                _run(_parser().parse_args(given))
+                _run(Options.of(given))
         except GazeheatError as error:
             _say(str(error))
             return EXIT_BAD_INPUT
@@ -122,68 +113,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def file_stem(name: str) -> str:
-    """Make a file name's stem of an enrichment's name that any system accepts.
-
-    Composed (NFC), without characters that cannot be seen, and cut to 100 characters and
-    200 bytes of UTF-8, in whole characters.
-
-    Examples
-    --------
-    >>> file_stem("Shelf: left/right?")
-    'Shelf_ left_right_'
-    """
-    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", unicodedata.normalize("NFC", name))
-    kinds = [(c, unicodedata.category(c)) for c in stem]
-    stem = "".join(
-        "_" if kind in _HALF | _UNASSIGNED else c for c, kind in kinds if kind not in _UNSEEN
-    )
-    stem = stem.strip(". ")
-    if _DEVICE.match(stem):
-        stem = f"_{stem}"
-    cut = stem[:_STEM_CHARACTERS].encode()[:_STEM_BYTES].decode(errors="ignore")
-    return cut.strip(". ") or "export"
-
-
-def _visible(text: str) -> str:
-    """Escape what would act on a terminal or break the line, and bound the length."""
-    if len(text) > _LINE_START + _LINE_END:
-        text = f"{text[:_LINE_START]} … {text[-_LINE_END:]}"
-    acting = _UNSEEN | _HALF
-    return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in acting else c
-        for c in text
-    )
-
-
 def _say(text: str) -> None:
-    """Write one line to standard error: the only way there."""
-    # Without a reader there is nobody to tell.
+    """Write one line to standard error. Nothing else writes there."""
+    # Where standard error is closed, the line is dropped.
     if sys.stderr is not None:
         with suppress(OSError):
-            print(f"gazeheat: {_visible(text)}", file=sys.stderr)
+            print(f"gazeheat: {shown(text, _LONGEST_LINE, escaped=True)}", file=sys.stderr)
 
 
 def _print(text: str) -> None:
-    """Write results to standard output: the only way there.
+    """Write results to standard output. Nothing else writes there.
 
     Raises
     ------
     OSError
-        `BrokenPipeError` when its reader has gone.
+        `BrokenPipeError` when its reader has ended.
     """
     if sys.stdout is None:
         return
     try:
         print(text, flush=True)
     except OSError as error:
-        # What is still in the buffer must not fail once more at the end of the process.
+        # Python flushes the buffer again at the end of the process; that must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 def _in_words(error: OSError) -> str:
-    # Of a rename it is the second name that the user knows.
+    # When a rename fails, the user knows the second name: the first is a temporary file.
     name = error.filename2 or error.filename or "a file"
     reason, remedy = _FAULTS.get(
         error.errno or 0, ((error.strerror or str(error)).lower(), _OTHER_REMEDY)
@@ -192,7 +149,7 @@ def _in_words(error: OSError) -> str:
 
 
 class _ToTerminal(logging.Handler):
-    """Says what is logged, each text once."""
+    """Prints what is logged, each text once."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -216,7 +173,7 @@ def _log_on_terminal() -> Iterator[None]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Prints as everything else here does."""
+    """Prints by `_print` and escapes as `_say` does."""
 
     def print_help(self, file: Any = None) -> None:
         """Print the help to standard output."""
@@ -224,11 +181,69 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the arguments, and end."""
-        super().error(_visible(message))
+        super().error(shown(message, _LONGEST_LINE, escaped=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line was told.
+
+    Attributes
+    ----------
+    exports : tuple of str
+        Paths of ZIPs and folders.
+    out : Path
+        The folder for the images.
+    look : Look
+    recordings : tuple of str
+        Ids and names of the recordings to pool; empty for all.
+    image : Path or None
+        A picture that takes the place of the exports' own.
+    ratio : (float, float) or None
+        Width and height of a surface without a picture.
+    jobs : int
+        Number of processes that read.
+    scheduler : str
+        Address of a Dask scheduler; empty for none.
+    cache : str
+        The folder for histograms; empty for none.
+    """
+
+    exports: tuple[str, ...]
+    out: Path
+    look: Look
+    recordings: tuple[str, ...]
+    image: Path | None
+    ratio: tuple[float, float] | None
+    jobs: int
+    scheduler: str
+    cache: str
+
+    @classmethod
+    def of(cls, arguments: Sequence[str]) -> Options:
+        """Read the arguments of a command.
+
+        Raises
+        ------
+        SettingError
+            When a value makes no sense.
+        SystemExit
+            When the arguments are no command, or ask for help; it has been printed.
+        """
+        given = vars(_parser().parse_args(arguments))
+        look = Look(**{setting.name: given.pop(setting.name) for setting in SETTINGS})
+        if given["jobs"] < 1:
+            raise SettingError(f"--jobs is {given['jobs']}; give 1 or more.")
+        return cls(
+            exports=tuple(given.pop("exports")),
+            recordings=tuple(given.pop("recording")),
+            look=look,
+            ratio=_ratio(given.pop("ratio")),
+            **given,
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
-    default = Look()
     # Plain ASCII, which every terminal can show.
     parser = _Parser(
         prog="gazeheat",
@@ -241,29 +256,29 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--recording",
         action="append",
+        default=[],
         metavar="ID_OR_NAME",
         help="pool this recording only; may be given several times (default: all)",
     )
-    add(
-        "--scale",
-        type=float,
-        default=default.scale,
-        help=f"blur in percent of the picture's longer side, 0 to {MAX_SCALE:g} "
-        f"(default {default.scale:g})",
-    )
-    add("--colormap", default=default.colormap, help=f"{', '.join(COLORMAPS)} (default turbo)")
-    add(
-        "--opacity",
-        type=float,
-        default=default.opacity,
-        help=f"the most that the heatmap covers, 0 to 1 (default {default.opacity:g})",
-    )
+    for setting in SETTINGS:
+        add(
+            f"--{setting.name}",
+            type=float if isinstance(setting, NumberSetting) else str,
+            default=setting.default,
+            help=_about(setting),
+        )
     add("--image", type=Path, metavar="FILE", help="a picture to use in place of the export's")
     add("--ratio", metavar="W:H", help="for a surface without picture: its width : height")
     add("--jobs", type=int, default=1, metavar="N", help="read with N processes (default 1)")
     add("--scheduler", default="", metavar="tcp://HOST:PORT", help="read on a Dask cluster")
     add("--cache", default="", metavar="DIR", help="keep histograms there, for the next time")
     return parser
+
+
+def _about(setting: Setting) -> str:
+    """Return a setting's help; argparse reads a percent sign as the start of a name."""
+    text = f"{setting.help} ({setting.values}; default {setting.default_text})"
+    return text.replace("%", "%%")
 
 
 def _write_sample(arguments: list[str]) -> None:
@@ -275,12 +290,9 @@ def _write_sample(arguments: list[str]) -> None:
     _print(json.dumps({"files": [str(path)]}))
 
 
-def _run(options: argparse.Namespace) -> None:
-    look = Look(options.scale, options.opacity, options.colormap)
-    if options.jobs < 1:
-        raise SettingError(f"--jobs is {options.jobs}; give 1 or more.")
-    wanted = None if options.recording is None else set(options.recording)
-    missing = list(options.recording or [])
+def _run(options: Options) -> None:
+    wanted = set(options.recordings)
+    missing = list(options.recordings)
     known: dict[str, None] = {}
     lines: list[str] = []
     notes: list[str] = []
@@ -288,7 +300,7 @@ def _run(options: argparse.Namespace) -> None:
     with _all_or_none(options.out) as write:
         for export in _read_all(options, notes):
             known |= dict.fromkeys(r.name or r.id for r in export.recordings)
-            chosen = [r for r in export.recordings if wanted is None or wanted & {r.id, r.name}]
+            chosen = [r for r in export.recordings if not wanted or wanted & {r.id, r.name}]
             seen = {name for r in chosen for name in (r.id, r.name)}
             missing = [name for name in missing if name not in seen]
             if not chosen:
@@ -298,9 +310,9 @@ def _run(options: argparse.Namespace) -> None:
                 )
                 continue
             notes += export.notices
-            files = _draw(export, chosen, look, options.out, stems, write, notes)
+            files = _draw(export, chosen, options.look, options.out, stems, write, notes)
             # Plain ASCII, which every terminal and pipe can carry.
-            lines.append(json.dumps(_report(export, chosen, files)))
+            lines.append(json.dumps(as_report(export, chosen, files)))
         if missing:
             raise SettingError(
                 f"There is no recording '{missing[0]}'. Found: {listed([*known])}. "
@@ -311,7 +323,7 @@ def _run(options: argparse.Namespace) -> None:
     _print("\n".join(lines))
 
 
-def _read_all(options: argparse.Namespace, notes: list[str]) -> Iterator[BinnedExport]:
+def _read_all(options: Options, notes: list[str]) -> Iterator[BinnedExport]:
     """Yield every export given, reduced to its histograms; a few are in work at a time."""
     cache = open_cache(options.cache, os.environ.get("GAZEHEAT_CACHE_KEY", ""))
     pending: deque[Callable[[], BinnedExport]] = deque()
@@ -327,7 +339,7 @@ def _read_all(options: argparse.Namespace, notes: list[str]) -> Iterator[BinnedE
 
 def _start(
     given: str,
-    options: argparse.Namespace,
+    options: Options,
     executor: Executor,
     cache: HistogramCache | None,
     notes: list[str],
@@ -344,21 +356,21 @@ def _start(
                 pending = submit_export(given, one, images, executor, cache=cache)
                 yield partial(_result, pending, given, one.folder, options)
             else:
-                # Whether a picture fits, only the samples can tell.
+                # The samples are needed to check whether the picture fits.
                 export = bin_export(_with_ground(read_export(one), options))
                 yield partial(_same, export)
 
 
 def _result(
-    pending: PendingExport, given: str, folder: PurePosixPath, options: argparse.Namespace
+    pending: PendingExport, given: str, folder: PurePosixPath, options: Options
 ) -> BinnedExport:
     try:
         return pending.result()
     except PictureMissingError:
         if options.image is None:
             raise
-    # The export's own picture is not the one that was mapped, so it is no measure for the
-    # given one: the samples are.
+    # The export's own picture does not fit its gaze, so the given picture is checked against
+    # the samples, not against the export's own picture.
     with open_source(given) as files:
         (one,), _ = find_exports([file for file in files if file.folder == folder])
         return bin_export(_with_ground(read_export(one), options))
@@ -368,8 +380,8 @@ def _same(export: BinnedExport) -> BinnedExport:
     return export
 
 
-def _grounds(found: FoundExport, options: argparse.Namespace) -> tuple[ReferenceImage, ...]:
-    """Return what the picture may be, where that can be told without the samples."""
+def _grounds(found: FoundExport, options: Options) -> tuple[ReferenceImage, ...]:
+    """Return the pictures that come into question; empty where the samples are needed."""
     own = read_images(found)
     if own and options.image is None:
         return own
@@ -381,11 +393,11 @@ def _grounds(found: FoundExport, options: argparse.Namespace) -> tuple[Reference
     return () if image is None else (image,)
 
 
-def _with_ground(export: Export, options: argparse.Namespace) -> Export:
+def _with_ground(export: Export, options: Options) -> Export:
     if options.image is not None:
         return with_picture(export, _read_picture(options.image), options.image.name)
     if options.ratio is not None and export.image is None:
-        return with_ratio(export, _ratio(options.ratio))
+        return with_ratio(export, options.ratio)
     return export
 
 
@@ -399,7 +411,9 @@ def _read_picture(path: Path) -> bytes:
         ) from None
 
 
-def _ratio(text: str) -> tuple[float, float]:
+def _ratio(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*:\s*(\d+(?:\.\d+)?)\s*", text)
     if match is None:
         raise SettingError(f"The ratio '{text}' is not of the form W:H. Give, say, 16:9.")
@@ -414,33 +428,30 @@ def _draw(
     stems: set[str],
     write: Callable[[Path, bytes], None],
     notes: list[str],
-) -> dict[str, Path]:
+) -> dict[ImageFile, Path]:
     """Write the two images; return their paths by what they show."""
     assert export.image is not None
-    stem = base = file_stem(export.name)
-    number = 1
-    while stem.lower() in stems:
-        number += 1
-        stem = f"{base}_{number}"
-    stems.add(stem.lower())
+    stem = free_stem(export.name, stems)
     heatmap = make_heatmap(chosen, export.image.size, look.scale)
     if heatmap.counts.used == 0:
         notes.append(f"{export.title}: no gaze lies on the picture, so the heatmap is empty.")
     images = render(heatmap, export.image, look)
-    files = {}
-    for what, image in (("heatmap", images.heatmap), ("overlay", images.overlay)):
-        files[what] = out / f"{stem}_{what}.png"
-        write(files[what], encode_png(image))
+    files: dict[ImageFile, Path] = {
+        "heatmap": out / file_name(stem, "heatmap"),
+        "overlay": out / file_name(stem, "overlay"),
+    }
+    write(files["heatmap"], encode_png(images.heatmap))
+    write(files["overlay"], encode_png(images.overlay))
     return files
 
 
 @contextmanager
 def _all_or_none(folder: Path | None = None) -> Iterator[Callable[[Path, bytes], None]]:
-    """Write files under another name first; all get their own when all went well.
+    """Write files under temporary names; rename them all when the body has ended well.
 
-    `folder` is made with the first file, and taken away again should the run fail. Runs
-    that write into the same folder name their files one after the other: of equal names,
-    the later run's are kept, all of them.
+    `folder` is made with the first file, and removed again if the run fails. Runs that
+    write into the same folder rename their files one after the other: of equal names, the
+    files of the later run are kept, all of them.
     """
     parts: dict[Path, Path] = {}
     undo = ExitStack()
@@ -448,14 +459,14 @@ def _all_or_none(folder: Path | None = None) -> Iterator[Callable[[Path, bytes],
     def write(path: Path, data: bytes) -> None:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        # Of no other run, and short, whatever the file's own name.
+        # A name that no other run uses, and short, however long the file's own name is.
         part = path.with_name(f".gazeheat-{secrets.token_hex(8)}.part")
         with held():
             for tries_left in reversed(range(_TRIES if folder is not None else 1)):
                 try:
                     if folder is not None:
                         _make(folder, undo)
-                    # Behind the folder: taken back before it.
+                    # Registered after the folder, so that it is undone before it.
                     undo.callback(part.unlink, missing_ok=True)
                     _write_new(part, path, data)
                     break
@@ -475,7 +486,7 @@ def _all_or_none(folder: Path | None = None) -> Iterator[Callable[[Path, bytes],
 
 
 def _write_new(part: Path, path: Path, data: bytes) -> None:
-    """Write `part`, a new file; errors name `path`, which it becomes."""
+    """Write a new file `part`; errors name `path`, which it is renamed to."""
     try:
         with part.open("xb") as stream:
             _fill(stream, data)
@@ -488,12 +499,12 @@ def _fill(stream: BinaryIO, data: bytes) -> None:
 
 
 def _make(folder: Path, undo: ExitStack) -> None:
-    """Make a folder and those that it lies in, unless they are there."""
+    """Make a folder and its parents where they are missing."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     for one in reversed(missing):
         try:
             one.mkdir()
-        except FileExistsError:  # made by another run just now, or not a folder
+        except FileExistsError:  # another run has just made it, or it is no folder
             if not one.is_dir():
                 raise
         else:
@@ -509,10 +520,10 @@ def _remove_empty(folder: Path) -> None:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other run gives files in `folder` their names.
+    """Wait until no other run renames files in `folder`.
 
     The system ends the lock with the process, however that ends, and leaves no file.
-    Without such locks, as on Windows and some network drives, nothing is waited for.
+    Windows and some network drives have no such locks; there the body runs at once.
     """
     try:
         from fcntl import LOCK_EX, flock
@@ -525,19 +536,3 @@ def _alone_in(folder: Path) -> Iterator[None]:
             stack.callback(os.close, handle)
             flock(handle, LOCK_EX)
         yield
-
-
-def _report(
-    export: BinnedExport, chosen: list[RecordingHistogram], files: dict[str, Path]
-) -> dict[str, Any]:
-    width, height = export.size()
-    return {
-        "enrichment": export.name,
-        "kind": export.kind,
-        "image_size": {"width": width, "height": height},
-        "recordings": [
-            {"id": r.id, "name": r.name, "rows": r.rows, **asdict(r.counts)} for r in chosen
-        ],
-        "unassigned_rows": export.unassigned_rows,
-        "files": {what: str(path) for what, path in files.items()},
-    }

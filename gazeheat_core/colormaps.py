@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from cmap import Colormap
 
-from gazeheat_core.model import ColormapName, FloatArray
+from gazeheat_core.model import FloatArray
+from gazeheat_core.settings import ColormapName
 
 LEVELS = 256
 

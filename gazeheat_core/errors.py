@@ -27,8 +27,8 @@ _LONGEST_MESSAGE = 2_000
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
-def shown(name: object, longest: int = LONGEST_NAME) -> str:
-    r"""Make a name that comes from a file fit for a label or a message.
+def shown(name: object, longest: int = LONGEST_NAME, *, escaped: bool = False) -> str:
+    r"""Make a text that comes from elsewhere fit for a label, a message or a terminal.
 
     Parameters
     ----------
@@ -36,13 +36,16 @@ def shown(name: object, longest: int = LONGEST_NAME) -> str:
         A name, a path, or anything else with a text.
     longest : int
         The most characters that are kept; a longer text loses its middle.
+    escaped : bool
+        Whether characters that are not printable are written as Python's escapes, so that
+        a reader can tell them apart.
 
     Returns
     -------
     str
-        One line. A replacement character stands for everything that is not printable:
-        control characters, line ends, marks that turn the direction of text, zero-width
-        characters, and halves of a surrogate pair. Every kind of blank is a space.
+        One line. A replacement character, or an escape, stands for everything that is not
+        printable: control characters, line ends, marks that turn the direction of text,
+        zero-width characters, and halves of a surrogate pair. Every kind of blank is a space.
 
     Examples
     --------
@@ -50,12 +53,14 @@ def shown(name: object, longest: int = LONGEST_NAME) -> str:
     'gaze�[31m�.csv�'
     >>> shown("a" * 50 + "b" * 50, 11)
     'aaaaa…bbbbb'
+    >>> shown("two\nlines", escaped=True)
+    'two\\nlines'
     """
     text = str(name)
     if len(text) > longest:
         head = (longest - 1) // 2
         text = f"{text[:head]}…{text[head + 1 - longest :]}"
-    return "".join(map(_printable, text))
+    return "".join(_printable(c, escaped) for c in text)
 
 
 def listed(names: Sequence[object], most: int = 12, quote: str = "'") -> str:
@@ -72,10 +77,12 @@ def listed(names: Sequence[object], most: int = 12, quote: str = "'") -> str:
     return f"{text} and {len(names) - most:,} more" if len(names) > most else text
 
 
-def _printable(character: str) -> str:
+def _printable(character: str, escaped: bool) -> str:
     if character.isprintable():
         return character
-    return " " if category(character) == "Zs" else _REPLACEMENT
+    if category(character) == "Zs":
+        return " "
+    return character.encode("unicode_escape").decode() if escaped else _REPLACEMENT
 
 
 class GazeheatError(Exception):

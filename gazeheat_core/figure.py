@@ -16,7 +16,8 @@ import plotly.graph_objects as go
 
 from gazeheat_core.colormaps import LEVELS, colour_stops, opaque_table, overlay_table, to_levels
 from gazeheat_core.heatmap import Heatmap
-from gazeheat_core.model import ColormapName, Look, Size
+from gazeheat_core.model import Size
+from gazeheat_core.settings import ColormapName, Look
 
 # Room to the right of the picture for the colour bar and its ticks.
 BAR_WIDTH_PX = 84

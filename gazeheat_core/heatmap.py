@@ -24,12 +24,12 @@ from gazeheat_core.model import (
     Export,
     FloatArray,
     IntArray,
-    Look,
     Recording,
     Size,
     grid_shape,
     recording_labels,
 )
+from gazeheat_core.settings import SCALE
 
 # Samples put into bins at a time: few enough to stay in the processor's cache.
 _SAMPLES_AT_A_TIME = 2**16
@@ -429,7 +429,7 @@ def normalize(values: FloatArray) -> FloatArray:
 
 
 def make_heatmap(
-    histograms: Iterable[RecordingHistogram], size: Size, scale: float = Look().scale
+    histograms: Iterable[RecordingHistogram], size: Size, scale: float = SCALE.default
 ) -> Heatmap:
     """Pool, blur and normalize.
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from gazeheat_core.colormaps import overlay_table, to_levels
 from gazeheat_core.heatmap import Heatmap
-from gazeheat_core.model import Look, ReferenceImage, Size
+from gazeheat_core.model import ReferenceImage, Size
+from gazeheat_core.settings import Look
 
 # Rows of the picture worked on at a time, so that the 32-bit values of a large one
 # never exist all at once.

@@ -24,8 +24,8 @@ _MOST_FOLDERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class ShelvedExport:
-    """An export in the folder, as it is listed.
+class ServerStudy:
+    """A study in the folder, as it is listed: one export of a ZIP, or a folder.
 
     Attributes
     ----------
@@ -69,8 +69,8 @@ class Library:
 
     root: Path
 
-    def list(self) -> list[ShelvedExport]:
-        """List the exports in the folder, by path; what is none is passed over.
+    def list(self) -> list[ServerStudy]:
+        """List the studies in the folder, by path; other files are passed over.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Library:
                 f"{self.root}: there is no such folder on the server, or it cannot be read. "
                 "Ask whoever set GAZEHEAT_DATA to correct it."
             )
-        return [shelved for path in self._candidates() for shelved in self._look_into(path)]
+        return [study for path in self._candidates() for study in self._look_into(path)]
 
     def locate(self, path: PurePosixPath) -> Path:
         """Return where a listed path lies.
@@ -96,7 +96,7 @@ class Library:
             root = self.root.resolve()
             target = (root / path).resolve(strict=True)
             is_inside = target.is_relative_to(root) and not path.is_absolute()
-            # A link, even one to a place inside, is not what was listed.
+            # Links are not listed, so none is opened, not even one to a place inside.
             if is_inside and target == root / path:
                 return target
         except (OSError, ValueError, RuntimeError):  # no such place, no such name, a loop
@@ -114,17 +114,17 @@ class Library:
             here = PurePosixPath(Path(parent).relative_to(self.root).as_posix())
             for name in sorted(names):
                 is_export = name.lower() == "gaze.csv" or name.lower().endswith(".zip")
-                # A pipe by such a name would be waited for.
+                # Opening a pipe of such a name would wait for its writer.
                 if is_export and _is_plain_file(Path(parent, name)):
                     yield here if name.lower() == "gaze.csv" else here / name
 
-    def _look_into(self, path: PurePosixPath) -> Iterator[ShelvedExport]:
+    def _look_into(self, path: PurePosixPath) -> Iterator[ServerStudy]:
         try:
             place = self.locate(path)
             with open_source(place, flat=True) as files:
                 found, _ = find_exports(files)
                 for one in found:
-                    yield ShelvedExport(
+                    yield ServerStudy(
                         path=path,
                         inside=one.folder,
                         name=one.name,
@@ -136,7 +136,7 @@ class Library:
         except (GazeheatError, OSError):
             return
         except Exception:
-            # Whatever is wrong with one study must not hide the others.
+            # An error in one study must not hide the others.
             log.exception("a study in the folder cannot be listed: %s", shown(path))
 
 

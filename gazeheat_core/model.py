@@ -21,12 +21,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeAlias, TypeVar, get_args
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from gazeheat_core.errors import PictureMissingError, SettingError
+from gazeheat_core.errors import PictureMissingError
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -47,46 +47,6 @@ UNITS: dict[EnrichmentKind, Unit] = {
 
 SHORT_ID_LENGTH = 8
 LONGER_SIDE_BINS = 300
-
-ColormapName: TypeAlias = Literal["turbo", "viridis", "magma", "inferno", "cividis", "jet", "greys"]
-COLORMAPS: tuple[ColormapName, ...] = get_args(ColormapName)
-MAX_SCALE = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The settings of a heatmap.
-
-    Attributes
-    ----------
-    scale : float
-        The blur: sigma in percent of the picture's longer side, 0 to 20.
-    opacity : float
-        The most that the heatmap covers of the picture, 0 to 1.
-    colormap : str
-        One of `COLORMAPS`.
-
-    Raises
-    ------
-    SettingError
-        When a setting is out of its range.
-    """
-
-    scale: float = 5.0
-    opacity: float = 0.8
-    colormap: ColormapName = "turbo"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.scale <= MAX_SCALE:
-            raise SettingError(
-                f"Scale is {self.scale:g}; choose a value from 0 to {MAX_SCALE:g} percent."
-            )
-        if not 0 <= self.opacity <= 1:
-            raise SettingError(f"Opacity is {self.opacity:g}; choose a value from 0 to 1.")
-        if self.colormap not in COLORMAPS:
-            raise SettingError(
-                f"There are no colours '{self.colormap}'; choose one of {', '.join(COLORMAPS)}."
-            )
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -184,19 +184,18 @@ def _read(upload):
     exports, problems = [], []
     for source in _sources(upload):
         try:
-            with source as lists:
-                for files in lists:
-                    found, wrong = find_exports(files)
-                    problems += map(str, wrong)
-                    for one in found:
-                        try:
-                            export = read_export(one)
-                            if upload.picture is not None:
-                                name, data = upload.picture
-                                export = gh.with_picture(export, data, name)
-                            exports.append(_reduced(export, upload.pixels))
-                        except gh.GazeheatError as error:
-                            problems.append(str(error))
+            with source as files:
+                found, wrong = find_exports(files)
+                problems += map(str, wrong)
+                for one in found:
+                    try:
+                        export = read_export(one)
+                        if upload.picture is not None:
+                            name, data = upload.picture
+                            export = gh.with_picture(export, data, name)
+                        exports.append(_reduced(export, upload.pixels))
+                    except gh.GazeheatError as error:
+                        problems.append(str(error))
         except gh.GazeheatError as error:
             problems.append(str(error))
     return exports, problems
@@ -205,14 +204,12 @@ def _read(upload):
 def _sources(upload):
     """Each ZIP by itself, all other files together; or one folder."""
     import gazeheat_core as gh
-    from gazeheat_core.exports import looks_like_zip, open_uploads
+    from gazeheat_core.exports import open_source, sources_of
 
     if upload.as_folder:
         return [_as_folder(upload.files)]
     uploads = [gh.Upload(name, io.BytesIO(data)) for name, data in upload.files.items()]
-    zips = [[one] for one in uploads if looks_like_zip(one)]
-    loose = [one for one in uploads if not looks_like_zip(one)]
-    return [open_uploads(group) for group in [*zips, loose]]
+    return [open_source(source) for source in sources_of(uploads)]
 
 
 @contextlib.contextmanager
@@ -225,7 +222,7 @@ def _as_folder(files):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         with open_source(folder) as listed:
-            yield [listed]
+            yield listed
 
 
 def _reduced(export, pixels):

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import gazeheat_core as gh
-from gazeheat_core.page.incoming import shelf
+from gazeheat_core.page.incoming import server_studies
 from gazeheat_core.page.session import Visitor
 from gazeheat_core.sample import sample_zip
 from tests import builders
@@ -274,8 +274,8 @@ def test_a_fault_of_ours_is_one_sentence_is_logged_and_takes_nothing_away(monkey
 @pytest.mark.parametrize(
     "fault",
     [
-        "gazeheat_core.page.incoming.looks_like_zip",
-        "gazeheat_core.page.incoming.open_uploads",
+        "gazeheat_core.page.incoming.sources_of",
+        "gazeheat_core.page.incoming.open_source",
         "gazeheat_core.page.incoming.find_exports",
         "gazeheat_core.page.session.Opened",
     ],
@@ -352,7 +352,7 @@ def test_of_many_exports_those_without_room_are_said_once(monkeypatch):
 
 def test_a_session_holds_so_much_memory_and_no_more(monkeypatch):
     page = drop(app(), a__zip=builders.export_zip())
-    (opened,) = page.session_state["study"].opened.values()
+    (opened,) = page.session_state["visit"].opened.values()
     # 9 rows, of which 7 are readable; two recordings; the picture.
     assert opened.size_bytes > 7 * 24 + len(opened.export.image.data)
     limited(monkeypatch, session_bytes=2 * opened.size_bytes - 1)
@@ -450,7 +450,7 @@ def test_settings_come_from_the_address():
         {"scale": "", "opacity": "", "colours": ""},
         {"scale": "<script>", "opacity": "0.8'", "colours": "x"},
         {"scale": ["1", "2"], "colours": ["Jet", "Viridis"]},
-        {"export": "7", "tick-0-0": "false", "study": "x"},
+        {"export": "7", "tick-0-0": "false", "visit": "x"},
     ],
     ids=str,
 )
@@ -627,14 +627,14 @@ def test_two_sessions_share_nothing():
     assert mine.run().selectbox(key="export").options == ["Shelf · Reference Image Mapper"]
 
 
-def test_a_study_is_forgotten_once_its_visitor_has_left():
+def test_a_visit_is_forgotten_once_its_visitor_has_left():
     page = click(app(), "Try the sample")
-    study = page.session_state["study"]
-    loan = study.opened[0].loan
+    visit = page.session_state["visit"]
+    loan = visit.opened[0].loan
     assert loan.maker("picture")().mime == "image/jpeg"
-    study.departures = 1
-    Visitor(study, "a session").forget(1)
-    assert study.opened == {}
+    visit.departures = 1
+    Visitor(visit, "a session").forget(1)
+    assert visit.opened == {}
     assert loan.maker("picture") is None
     # A connection that comes back finds the empty page, not an error.
     assert check(page.run()).title[0].value == "Gazeheat"
@@ -642,19 +642,19 @@ def test_a_study_is_forgotten_once_its_visitor_has_left():
 
 def test_a_visitor_who_left_again_gets_the_whole_time_once_more():
     page = click(app(), "Try the sample")
-    study = page.session_state["study"]
-    study.departures = 2
-    Visitor(study, "a session").forget(1)
-    assert len(study.opened) == 1
+    visit = page.session_state["visit"]
+    visit.departures = 2
+    Visitor(visit, "a session").forget(1)
+    assert len(visit.opened) == 1
 
 
 def test_a_visitor_who_came_back_in_time_loses_nothing(monkeypatch):
     page = click(app(), "Try the sample")
-    study = page.session_state["study"]
-    study.departures = 1
+    visit = page.session_state["visit"]
+    visit.departures = 1
     monkeypatch.setattr("gazeheat_core.page.session.is_connected", lambda session_id: True)
-    Visitor(study, "a session").forget(1)
-    assert len(study.opened) == 1
+    Visitor(visit, "a session").forget(1)
+    assert len(visit.opened) == 1
 
 
 # --- Studies on the server -----------------------------------------------------------
@@ -707,7 +707,7 @@ def test_a_study_on_the_server_is_counted_like_an_upload(library):
     choose(page, "Walk.zip")
     click(page, "Open study")
     assert line(page) == ALL_COUNTED
-    (opened,) = page.session_state["study"].opened.values()
+    (opened,) = page.session_state["visit"].opened.values()
     assert isinstance(opened.export, gh.BinnedExport)
 
 
@@ -718,7 +718,7 @@ def test_a_study_with_a_turned_picture_keeps_its_samples_on_the_server_too(libra
     choose(page, "Phone.zip")
     click(page, "Open study")
     assert line(page) == ALL_COUNTED
-    (opened,) = page.session_state["study"].opened.values()
+    (opened,) = page.session_state["visit"].opened.values()
     assert isinstance(opened.export, gh.BinnedExport)
     assert opened.export.size() == (40, 30)
 
@@ -735,7 +735,7 @@ def test_the_study_that_was_chosen_is_opened_though_the_list_has_changed(library
     page = app()
     choose(page, "Walk.zip")
     builders.export_zip(library / "Newer.zip", name="Newer", rows=[Row(1.0, 1.0)])
-    shelf.clear()  # as another visitor's look at the list, a minute later
+    server_studies.clear()  # as another visitor's look at the list, a minute later
     click(page, "Open study")
     assert line(page) == ALL_COUNTED
 
@@ -744,10 +744,10 @@ def test_a_chosen_study_that_left_the_list_is_not_replaced_by_another(library):
     page = app()
     choose(page, "Walk.zip")
     (library / "Walk.zip").unlink()
-    shelf.clear()
+    server_studies.clear()
     (button,) = [button for button in page.button if button.label == "Open study"]
     page = check(button.click().run())
-    assert not page.session_state["study"].opened
+    assert not page.session_state["visit"].opened
     assert [one.label for one in page.selectbox] == ["Or a study on this server (1)"]
 
 

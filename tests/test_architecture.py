@@ -15,26 +15,28 @@ APP = ROOT / "app.py"
 PAGE = sorted((CORE / "page").glob("*.py"))
 CORE_FILES = sorted(CORE.rglob("*.py"))
 
-# errors, stopping ← model ← exports, heatmap ← colormaps ← images, figure ← cli ← page
+# errors ← settings, model ← exports, heatmap ← library, cache, colormaps ← report, images ← cli
+# ← page
 MODEL = {"errors", "model"}
 MAY_IMPORT = {
     "errors": set(),
     "stopping": set(),
+    "settings": {"errors"},
     "model": {"errors"},
     "exports": MODEL,
-    "heatmap": MODEL,
-    "sample_shelf": MODEL,
-    "sample": MODEL | {"sample_shelf"},
+    "heatmap": MODEL | {"settings"},
+    "sample": MODEL,
     "library": MODEL | {"exports"},
     "cache": MODEL | {"heatmap", "stopping"},
     "studies": MODEL | {"exports", "heatmap", "cache", "stopping"},
-    "colormaps": MODEL | {"heatmap"},
-    "images": MODEL | {"heatmap", "colormaps"},
-    "figure": MODEL | {"heatmap", "colormaps"},
+    "colormaps": MODEL | {"settings", "heatmap"},
+    "images": MODEL | {"settings", "heatmap", "colormaps"},
+    "figure": MODEL | {"settings", "heatmap", "colormaps"},
+    "report": MODEL | {"heatmap", "library"},
 }
 BELOW = set(MAY_IMPORT)
 MAY_IMPORT |= {"cli": BELOW, "__init__": BELOW, "__main__": {"cli", "stopping"}}
-MAY_IMPORT["page"] = BELOW | {"cli", "__init__"}
+MAY_IMPORT["page"] = BELOW | {"__init__"}
 
 
 def imported_modules(file):
@@ -81,16 +83,30 @@ def test_arrows_run_one_way(file):
     assert parts_imported(file) <= MAY_IMPORT[part] | {part}
 
 
-# markup ← server ← session ← incoming, downloads ← main
+# markup, server ← session ← frame, incoming ← what stands on the page ← main
+HELD = {"markup", "session"}
+ON_THE_PAGE = {
+    "welcome": {"frame", "incoming"},
+    "bar": {"frame", "incoming", "session"},
+    "missing": HELD | {"frame", "incoming"},
+    "recordings": HELD,
+    "look": set(),
+    "downloads": {"server", "session"},
+}
 ROOMS = {
     "__init__": set(),
     "markup": set(),
     "server": set(),
     "session": {"server"},
-    "incoming": {"markup", "session"},
-    "downloads": {"server", "session"},
-    "main": {"markup", "session", "incoming", "downloads"},
+    "frame": HELD,
+    "incoming": HELD,
+    **ON_THE_PAGE,
+    "main": HELD | {"frame"} | set(ON_THE_PAGE),
 }
+
+
+def test_every_room_of_the_page_has_its_place():
+    assert {file.stem for file in PAGE} == set(ROOMS)
 
 
 @pytest.mark.parametrize("file", PAGE, ids=identify)
@@ -101,11 +117,12 @@ def test_arrows_between_the_page_s_rooms_run_one_way(file):
     assert rooms <= ROOMS[file.stem]
 
 
-def test_nothing_that_may_be_imported_imports_back():
+@pytest.mark.parametrize("arrows", [MAY_IMPORT, ROOMS], ids=["core", "page"])
+def test_nothing_that_may_be_imported_imports_back(arrows):
     def reach(part):
-        return MAY_IMPORT[part].union(*map(reach, MAY_IMPORT[part]))
+        return arrows[part].union(*map(reach, arrows[part]))
 
-    assert all(part not in reach(part) for part in MAY_IMPORT)
+    assert all(part not in reach(part) for part in arrows)
 
 
 def test_importing_the_core_does_not_import_streamlit():

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 import gazeheat_core as gh
-from gazeheat_core.exports import Limits, open_source, open_uploads
+from gazeheat_core.exports import Limits, open_source, sources_of
 from gazeheat_core.exports.picture import read_picture, read_pictures
 from tests.builders import EXIF_ORIENTATION, export_files, picture, write_zip
 from tests.conftest import thoroughly
@@ -106,11 +106,12 @@ def test_a_changed_archive_is_read_or_explained(data):
 @given(st.lists(st.tuples(st.text(max_size=40), changed(archives)), max_size=3))
 def test_changed_files_dropped_together_are_listed_or_explained(given):
     uploads = [gh.Upload(name, io.BytesIO(data)) for name, data in given]
-    with only_words_about(""), open_uploads(uploads, LIMITS) as sources:
-        for file in (file for source in sources for file in source):
-            assert str(file).isprintable()
-            with only_words_about(""):
-                file.read(2**20)
+    for source in sources_of(uploads):
+        with only_words_about(""), open_source(source, LIMITS) as files:
+            for file in files:
+                assert str(file).isprintable()
+                with only_words_about(""):
+                    file.read(2**20)
 
 
 # ---------------------------------------------------------------- pictures

@@ -10,7 +10,7 @@ import pytest
 import gazeheat_core as gh
 from gazeheat_core.exports import find_exports, open_source
 from gazeheat_core.exports.sources import CountedStream
-from gazeheat_core.library import Library, ShelvedExport
+from gazeheat_core.library import Library, ServerStudy
 from tests.builders import MM, RIM, ROWS, Row, export_files, export_folder, export_zip, write_zip
 
 DAY_S = 86_400
@@ -56,7 +56,7 @@ def test_a_folder_and_a_zip_are_listed_with_what_is_known(root):
     for number, path in enumerate((folder, folder / "gaze.csv", packed)):
         os.utime(path, (DAY_S * number, DAY_S * number))
     assert Library(root).list() == [
-        ShelvedExport(
+        ServerStudy(
             path=PurePosixPath("study.zip"),
             inside=PurePosixPath("Study_REFERENCE-IMAGE-MAPPER_Shelf_csv"),
             name="Shelf",
@@ -65,7 +65,7 @@ def test_a_folder_and_a_zip_are_listed_with_what_is_known(root):
             size_bytes=len(export_files()["gaze.csv"]),
             modified_s=2 * DAY_S,
         ),
-        ShelvedExport(
+        ServerStudy(
             path=PurePosixPath("2026/Shelf"),
             inside=PurePosixPath("."),
             name="Shelf",

@@ -1,6 +1,5 @@
-"""Settings, labels, sizes and borders."""
+"""Labels, sizes and borders."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -21,44 +20,6 @@ def section(x, y, timestamp_ns=None, unreadable=0):
     times = np.arange(len(x)) if timestamp_ns is None else timestamp_ns
     gaze = gh.GazeSamples(np.array(times, np.int64), np.array(x, float), np.array(y, float))
     return gh.Section("s", gaze, None, unreadable)
-
-
-# ---------------------------------------------------------------- settings
-
-
-def test_settings_are_those_of_the_specification_by_default():
-    assert dataclasses.asdict(gh.Look()) == {"scale": 5, "opacity": 0.8, "colormap": "turbo"}
-
-
-@pytest.mark.parametrize("scale", [0, 0.1, 20])
-@pytest.mark.parametrize("opacity", [0, 1])
-@pytest.mark.parametrize("colormap", gh.COLORMAPS)
-def test_settings_include_the_ends_of_their_ranges(scale, opacity, colormap):
-    look = gh.Look(scale, opacity, colormap)
-    assert (look.scale, look.opacity, look.colormap) == (scale, opacity, colormap)
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ({"scale": -1}, "Scale is -1; choose a value from 0 to 20 percent."),
-        ({"scale": 20.5}, "Scale is 20.5; choose a value from 0 to 20 percent."),
-        ({"scale": math.nan}, "Scale is nan; choose a value from 0 to 20 percent."),
-        ({"scale": math.inf}, "Scale is inf; choose a value from 0 to 20 percent."),
-        ({"opacity": -0.1}, "Opacity is -0.1; choose a value from 0 to 1."),
-        ({"opacity": 80}, "Opacity is 80; choose a value from 0 to 1."),
-        ({"opacity": math.nan}, "Opacity is nan; choose a value from 0 to 1."),
-        (
-            {"colormap": "rainbow"},
-            "There are no colours 'rainbow'; choose one of "
-            "turbo, viridis, magma, inferno, cividis, jet, greys.",
-        ),
-    ],
-)
-def test_a_setting_out_of_range_is_named_with_its_range(setting, message):
-    with pytest.raises(gh.SettingError) as caught:
-        gh.Look(**setting)
-    assert str(caught.value) == message
 
 
 # ---------------------------------------------------------------- labels

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gazeheat_core as gh
-from gazeheat_core.exports import Limits, find_exports, open_source, open_uploads, read_export
+from gazeheat_core.exports import Limits, find_exports, open_source, read_export
 from tests.builders import (
     FIRST_NS,
     FIXATIONS,
@@ -164,7 +164,7 @@ def test_loose_files_with_one_picture_of_any_name(suffix):
     loose = [
         gh.Upload(name.replace(".", f"{suffix}."), io.BytesIO(data)) for name, data in files.items()
     ]
-    with open_uploads(loose) as (source,):
+    with open_source(loose) as source:
         (found,), problems = find_exports(source)
         export = read_export(found)
     assert (problems, export.rows, export.size()) == ([], 9, SIZE)
@@ -177,14 +177,14 @@ def test_of_several_pictures_only_the_named_one_counts():
         "b.png": picture_bytes((9, 9)),
     }
     assert read(files).image is None
-    with open_uploads([gh.Upload(n, io.BytesIO(d)) for n, d in files.items()]) as (source,):
+    with open_source([gh.Upload(n, io.BytesIO(d)) for n, d in files.items()]) as source:
         assert read_export(find_exports(source)[0][0]).image is None
     assert read(files | {"Reference_Image.PNG": picture_bytes(SIZE)}).size() == SIZE
 
 
 def test_the_same_export_twice_among_loose_files():
     loose = [upload(d, n) for n, d in export_files().items()] + [upload(b"x", "gaze (1).csv")]
-    with open_uploads(loose) as (source,):
+    with open_source(loose) as source:
         found, (problem,) = find_exports(source)
     assert found == []
     contains(str(problem), "Several files named gaze.csv", "Give one export's files at a time")
@@ -489,7 +489,7 @@ def test_a_picture_that_most_gaze_does_not_lie_on_is_asked_for_again(past, fits,
     files = export_files(rows)
     if loose:
         uploads = [gh.Upload(name, io.BytesIO(data)) for name, data in files.items()]
-        with open_uploads(uploads) as (source,):
+        with open_source(uploads) as source:
             export = read_export(find_exports(source)[0][0])
     else:
         export = read(files)

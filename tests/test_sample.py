@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gazeheat_core.sample import sample_zip
-from gazeheat_core.sample_shelf import SHELF, SIZE_PX, draw_shelf, place_products
+from gazeheat_core.sample.shelf import SHELF, SIZE_PX, draw_shelf, place_products
 
 FOLDER = "Gazeheat sample_REFERENCE-IMAGE-MAPPER_Shop shelf_csv"
 X = "gaze position in reference image x [px]"

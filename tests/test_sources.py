@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import gazeheat_core as gh
 from gazeheat_core.errors import shown
-from gazeheat_core.exports import Limits, find_exports, looks_like_zip, open_source, open_uploads
+from gazeheat_core.exports import Limits, find_exports, looks_like_zip, open_source, sources_of
 from gazeheat_core.exports.sources import CountedStream
 from gazeheat_core.exports.tables import read_blocks, read_header
 from tests.builders import MM, ROWS, export_files, export_folder, export_zip, folder_name, write_zip
@@ -213,7 +213,7 @@ def test_odd_names_in_a_zip_are_shown_in_one_short_line():
 
 
 def test_odd_names_of_loose_files_are_shown_in_one_short_line():
-    with open_uploads([upload(b"", f"{ODD}.csv")]) as ((file,),):
+    with open_source([upload(b"", f"{ODD}.csv")]) as (file,):
         assert str(file).isprintable()
         with pytest.raises(gh.SourceError) as error:
             read_header(file)
@@ -630,7 +630,8 @@ def test_too_many_files_in_a_folder(tmp_path):
 def test_loose_files_make_one_source_beside_the_zips():
     files = export_files()
     loose = [upload(data, name) for name, data in files.items()]
-    with open_uploads([upload(export_zip()), *loose]) as (zipped, rest):
+    first, second = sources_of([*loose[:1], upload(export_zip()), *loose[1:]])
+    with open_source(first) as zipped, open_source(second) as rest:
         assert zipped[0].source == "study.zip"
         assert [(file.source, file.name) for file in rest] == [("", name) for name in files]
         assert {file.name: file.read(2**20) for file in rest} == files
@@ -641,19 +642,18 @@ def test_loose_files_make_one_source_beside_the_zips():
 
 @pytest.mark.parametrize("name", ["a/b/gaze.csv", "C:\\fakepath\\gaze.csv", "/gaze (1).csv"])
 def test_of_a_loose_file_only_the_last_part_of_its_name_counts(name):
-    with open_uploads([upload(b"x", name)]) as ((file,),):
+    with open_source([upload(b"x", name)]) as (file,):
         assert file.name == "gaze.csv"
 
 
 def test_loose_junk_is_ignored():
-    with open_uploads([upload(b"x", ".DS_Store"), upload(b"x", "._gaze.csv")]) as sources:
-        assert sources == []
+    assert sources_of([upload(b"x", ".DS_Store"), upload(b"x", "._gaze.csv")]) == []
 
 
 @pytest.mark.parametrize(
     ("name", "data"), [("study.rar", b"Rar!\x1a\x07\x00"), ("study.7z", b"7z\xbc\xaf\x27\x1c")]
 )
 def test_a_loose_archive_is_named(name, data):
-    with pytest.raises(gh.SourceError) as error, open_uploads([upload(data, name)]):
+    with pytest.raises(gh.SourceError) as error, open_source([upload(data, name)]):
         pass
     message(error, name, "archive", "Give the ZIP as downloaded")

@@ -34,7 +34,7 @@ from gazeheat_core.exports.sources import (
     Upload,
     looks_like_zip,
     open_source,
-    open_uploads,
+    sources_of,
 )
 from gazeheat_core.model import Export, Size, count_inside
 
@@ -48,23 +48,24 @@ __all__ = [
     "find_exports",
     "looks_like_zip",
     "open_source",
-    "open_uploads",
     "read_export",
     "read_exports",
+    "sources_of",
     "with_picture",
     "with_ratio",
 ]
 
 
 def read_exports(given: Given, on_rows: OnRows | None = None) -> tuple[Export, ...]:
-    """Read every export in a ZIP or a folder.
+    """Read every export in a ZIP, a folder or loose files.
 
     Folders of other enrichments beside good ones are passed over; anything else that
     is wrong is an error.
 
     Parameters
     ----------
-    given : path or Upload
+    given : path, Upload or list of Upload
+        A ZIP or a folder; a ZIP as an upload; loose files as uploads.
     on_rows : callable, optional
         Called with the number of rows read so far and the share of the file, from 0 to 1,
         for each export anew.

@@ -12,8 +12,8 @@ import os
 import re
 import zipfile
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn, TypeAlias, cast
@@ -116,7 +116,8 @@ class Upload:
     stream: BinaryIO
 
 
-Given: TypeAlias = str | os.PathLike[str] | Upload
+# A list of uploads holds the loose files of one source.
+Given: TypeAlias = str | os.PathLike[str] | Upload | Sequence[Upload]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,13 +224,14 @@ def _no_access(label: str, error: OSError) -> SourceError:
 def open_source(
     given: Given, limits: Limits = LIMITS, *, flat: bool = False
 ) -> Iterator[list[SourceFile]]:
-    """Open a ZIP or a folder, by its path or as an upload, and list its files.
+    """Open a ZIP, a folder or loose files, by path or as uploads, and list the files.
 
     The files can be read as long as the context is open.
 
     Parameters
     ----------
-    given : path or Upload
+    given : path, Upload or list of Upload
+        A ZIP or a folder; a ZIP as an upload; loose files as uploads.
     limits : Limits
     flat : bool
         Of a folder, list its own files only: no folders inside it, and no links, which
@@ -245,6 +247,9 @@ def open_source(
     if isinstance(given, Upload):
         with _open_zip(shown(given.name), given.stream, limits) as files:
             yield files
+        return
+    if not isinstance(given, str | os.PathLike):
+        yield [_loose_file(upload, limits) for upload in given]
         return
     path = Path(given)
     advice = "Give the path of a ZIP or a folder that you can read."
@@ -262,30 +267,27 @@ def open_source(
         yield files
 
 
-@contextmanager
-def open_uploads(
-    uploads: Sequence[Upload], limits: Limits = LIMITS
-) -> Iterator[list[list[SourceFile]]]:
-    """Open files dropped together: each ZIP is a source, all others make one more.
+def sources_of(uploads: Iterable[Upload]) -> list[Upload | list[Upload]]:
+    """Tell which of the files given together make a source that `open_source` opens.
 
-    Raises
-    ------
-    SourceError
-        As `open_source`; callers that want to keep the good ones of several
-        uploads open them one by one.
+    Parameters
+    ----------
+    uploads : iterable of Upload
+
+    Returns
+    -------
+    list
+        Each ZIP by itself; all other files as one list. Files that a system puts beside
+        others, such as ``.DS_Store``, are left out.
     """
-    with ExitStack() as stack:
-        sources = [
-            stack.enter_context(open_source(upload, limits))
-            for upload in uploads
-            if looks_like_zip(upload)
-        ]
-        loose = [
-            _loose_file(upload, limits)
-            for upload in uploads
-            if not looks_like_zip(upload) and not _is_junk(PurePosixPath(upload.name))
-        ]
-        yield [*sources, loose] if loose else sources
+    sources: list[Upload | list[Upload]] = []
+    loose: list[Upload] = []
+    for upload in uploads:
+        if looks_like_zip(upload):
+            sources.append(upload)
+        elif not _is_junk(PurePosixPath(upload.name)):
+            loose.append(upload)
+    return [*sources, loose] if loose else sources
 
 
 def looks_like_zip(upload: Upload) -> bool:

@@ -1,5 +1,8 @@
-"""The page: all that knows Streamlit.
+"""The page: the only part that imports Streamlit, beside ``app.py``, which starts it.
 
-``app.py`` starts it. `server` is what answers beside Streamlit, `session` what one
-visitor holds, `incoming` how files come in, `main` the script that lays out the page.
+`main` is the script that lays out the page. It calls the rooms: `welcome` (the empty page),
+`bar` (the open studies), `missing` (a study without a picture), `recordings` (the boxes),
+`look` (the settings) and `downloads`. Below them are `frame` (what every state of the page
+has), `incoming` (how files come in), `session` (what one visitor holds), `server` (what is
+answered beside Streamlit) and `markup` (names as text).
 """

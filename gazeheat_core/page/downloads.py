@@ -9,9 +9,9 @@ import streamlit as st
 from PIL import Image
 
 import gazeheat_core as gh
-from gazeheat_core.cli import file_stem
 from gazeheat_core.page.server import File
 from gazeheat_core.page.session import Opened
+from gazeheat_core.report import ImageFile, file_name, file_stem
 
 _HTML = '<div class="buttons"></div><p class="words" role="status"></p>'
 _MAKING = "Drawing the file in the picture's full size…"
@@ -19,13 +19,13 @@ _UNREACHABLE = "The server does not answer. Check the connection, then try again
 
 
 def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
-    """Offer the two files; nothing is drawn in full size before the click."""
+    """Offer the two files; each is drawn in full size when it is clicked."""
     image = opened.export.image
     assert image is not None
     stem = file_stem(opened.export.name)
 
-    def offer(what: str, draw: Callable[[], Image.Image]) -> dict[str, str]:
-        name = f"{stem}_{what}.png"
+    def offer(what: ImageFile, draw: Callable[[], Image.Image]) -> dict[str, str]:
+        name = file_name(stem, what)
         address = opened.loan.lend(what, lambda: File(gh.encode_png(draw()), "image/png", name))
         is_empty = heatmap.counts.used == 0
         return {
@@ -44,7 +44,7 @@ def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
 
 def _buttons(*, data: dict[str, object], key: str) -> None:
     here = Path(__file__)
-    # The same each time, so Streamlit registers it once for each server.
+    # With the same definition each time, Streamlit registers it once for each server.
     component = st.components.v2.component(
         "gazeheat_downloads",
         html=_HTML,

@@ -6,10 +6,9 @@ import io
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,16 +22,16 @@ from gazeheat_core.cache import open_cache
 from gazeheat_core.errors import ClusterError, listed, shown
 from gazeheat_core.exports import (
     find_exports,
-    looks_like_zip,
     open_source,
-    open_uploads,
     read_export,
+    sources_of,
 )
 from gazeheat_core.exports.pupil_cloud import PICTURE_SUFFIXES, read_images
-from gazeheat_core.library import Library, ShelvedExport
-from gazeheat_core.model import KIND_TITLES
+from gazeheat_core.exports.sources import Given
+from gazeheat_core.library import Library, ServerStudy
 from gazeheat_core.page.markup import plain
-from gazeheat_core.page.session import Opened, Study, my_study, return_memory
+from gazeheat_core.page.session import Opened, Visit, my_visit, return_memory
+from gazeheat_core.report import server_study_line
 from gazeheat_core.sample import sample_zip
 from gazeheat_core.studies import open_executor, submit_export
 
@@ -40,7 +39,7 @@ log = logging.getLogger("gazeheat")
 
 # Uploads that are read at a time, over all sessions; the others wait their turn.
 READS_AT_A_TIME = 2
-# How often one that waits asks Streamlit whether its visitor still wants it.
+# How often an upload that waits lets Streamlit end its script, should the visitor have left.
 _LOOK_UP_S = 0.5
 
 
@@ -58,8 +57,8 @@ class Queue:
 
     def __init__(self, places: int) -> None:
         self._places = places
-        # The first ones are in, the others wait: whoever goes, for whatever reason, only
-        # has to take the own ticket away.
+        # The first `places` tickets are in, the others wait. To leave, for whatever reason,
+        # it is enough to remove one's ticket.
         self._tickets: list[object] = []
         self._change = threading.Condition()
 
@@ -70,8 +69,8 @@ class Queue:
         Parameters
         ----------
         waiting : callable
-            Called every now and then with the number of those who are let in before.
-            What it raises ends the wait.
+            Called with the number of those who are let in before, when that changes and
+            about twice a second. An exception that it raises ends the wait.
         """
         ticket = object()
         with self._change:
@@ -88,7 +87,7 @@ class Queue:
                 self._change.notify_all()
 
     def _before(self, ticket: object) -> int | None:
-        """Return how many are let in before; None once it is let in itself."""
+        """Return how many are let in before a ticket; None once it is in itself."""
         place = self._tickets.index(ticket) - self._places
         return place if place >= 0 else None
 
@@ -105,7 +104,7 @@ def my_turn() -> Iterator[None]:
     place = st.empty()
 
     def waiting(before: int) -> None:
-        # Each of these calls lets Streamlit end the script of someone who does not wait.
+        # Each call of Streamlit lets it end the script of a visitor who has left.
         next_one = "Yours is next." if not before else f"{before:,} more come before yours."
         place.caption(f":material/hourglass_top: Other uploads are being read. {next_one}")
 
@@ -117,45 +116,62 @@ def my_turn() -> Iterator[None]:
 # --- Uploads -------------------------------------------------------------------------
 
 
+def drop_exports(label: str) -> None:
+    """Show a place to drop files, and read them once they are there."""
+    files = st.file_uploader(
+        label,
+        accept_multiple_files=True,
+        key=f"uploads-{my_visit().uploader}",
+        help="ZIPs as downloaded, or the files of one export together. Files that are not "
+        "needed are passed over.",
+    )
+    if files:
+        take_uploads(files)
+
+
 def take_uploads(files: list[UploadedFile]) -> None:
-    """Read what was dropped, let go of it, and start over with the study it made."""
-    study = my_study()
-    study.problems.clear()
-    # Another run may begin before this one has ended, and finds an empty box and this.
-    study.uploader += 1
-    study.interrupted = [
+    """Read what was dropped, free it, and run the page again with the studies it made."""
+    visit = my_visit()
+    visit.problems.clear()
+    # The visitor can start another run before this one ends. That run shows an empty
+    # uploader and this sentence.
+    visit.uploader += 1
+    visit.interrupted = [
         f"{listed([file.name for file in files], 4, '')}: the reading was stopped when something "
         "else was pressed. Give the files again."
     ]
     try:
-        with study.in_words():
-            uploads = [gh.Upload(file.name, file) for file in files]
-            zips = [upload for upload in uploads if looks_like_zip(upload)]
-            loose = [upload for upload in uploads if not looks_like_zip(upload)]
-            if is_lone_picture(loose) and not zips and study.opened:
-                take_picture(study.opened[st.session_state["export"]], loose[0])
+        with visit.in_words():
+            sources = sources_of(gh.Upload(file.name, file) for file in files)
+            picture = lone_picture(sources)
+            if picture is not None and visit.opened:
+                take_picture(visit.opened[st.session_state["export"]], picture)
             else:
                 with my_turn():
-                    for group in (*([one] for one in zips), *([loose] if loose else ())):
-                        read_group(study, group)
+                    for source in sources:
+                        read_source(visit, source)
     finally:
-        # Also when the visitor has left while it was read.
+        # Also when the visitor has left while the files were read.
         release(files)
         return_memory()
-    study.interrupted = []
+    visit.interrupted = []
     st.rerun()
 
 
-def is_lone_picture(uploads: list[gh.Upload]) -> bool:
-    """Tell whether a picture was given without any gaze: it is meant for the open export."""
-    return len(uploads) == 1 and PurePosixPath(uploads[0].name).suffix.lower() in PICTURE_SUFFIXES
+def lone_picture(sources: Sequence[Given]) -> gh.Upload | None:
+    """Return the picture that was given without any gaze, for the study that is chosen."""
+    match sources:
+        case [[gh.Upload() as upload]]:
+            is_picture = PurePosixPath(upload.name).suffix.lower() in PICTURE_SUFFIXES
+            return upload if is_picture else None
+    return None
 
 
-def give_picture(opened: Opened, file: UploadedFile) -> None:
-    """Read the picture that an export was waiting for, and start over with it."""
-    study = my_study()
-    study.problems.clear()
-    study.uploader += 1
+def take_only_picture(opened: Opened, file: UploadedFile) -> None:
+    """Read the picture that a study was waiting for, and run the page again with it."""
+    visit = my_visit()
+    visit.problems.clear()
+    visit.uploader += 1
     try:
         take_picture(opened, gh.Upload(file.name, file))
     finally:
@@ -164,9 +180,9 @@ def give_picture(opened: Opened, file: UploadedFile) -> None:
 
 
 def take_picture(opened: Opened, upload: gh.Upload) -> None:
-    """Give an open export the picture that was dropped, or keep it as it was and say why."""
+    """Give an open study the picture that was dropped; where that fails, say why."""
     export = opened.export
-    with my_study().in_words(), my_turn():
+    with my_visit().in_words(), my_turn():
         if isinstance(export, gh.BinnedExport):
             raise gh.PictureError(
                 f"{shown(upload.name)}: a study on the server keeps its own reference image. "
@@ -175,18 +191,17 @@ def take_picture(opened: Opened, upload: gh.Upload) -> None:
         opened.take(gh.with_picture(export, upload.stream.read(), upload.name))
 
 
-def read_group(study: Study, uploads: list[gh.Upload]) -> None:
-    """Read one ZIP, or loose files given together; what is wrong with one is kept as words."""
+def read_source(visit: Visit, source: Given) -> None:
+    """Open every export of a source as a study; an error with one is kept as a sentence."""
     progress = st.empty()
-    with study.in_words(), open_uploads(uploads) as sources:
-        for files in sources:
-            found, problems = find_exports(files)
-            study.problems.extend(str(problem) for problem in problems)
-            for number, one in enumerate(found):
-                left = len(found) - number
-                study.check_room(one.name if left == 1 else f"{one.name} and {left - 1:,} more")
-                with study.in_words():
-                    study.add(read_export(one, show_progress(progress, one.name)))
+    with visit.in_words(), open_source(source) as files:
+        found, problems = find_exports(files)
+        visit.problems.extend(str(problem) for problem in problems)
+        for number, one in enumerate(found):
+            left = len(found) - number
+            visit.check_room(one.name if left == 1 else f"{one.name} and {left - 1:,} more")
+            with visit.in_words():
+                visit.add(read_export(one, show_progress(progress, one.name)))
     progress.empty()
 
 
@@ -200,9 +215,9 @@ def show_progress(place: DeltaGenerator, name: str) -> Callable[[int, float], No
 
 
 def release(files: list[UploadedFile]) -> None:
-    """Let go of uploaded bytes now, not when the session ends.
+    """Free uploaded bytes now, not when the session ends.
 
-    Streamlit offers no public way; where its inside has moved, the files simply stay
+    Streamlit has no public function for this. Where its internals differ, the files stay
     until the page is closed.
     """
     try:
@@ -219,16 +234,15 @@ def release(files: list[UploadedFile]) -> None:
 
 @st.cache_resource(show_spinner="Drawing the sample…")
 def sample_bytes() -> bytes:
-    """Return the sample study's ZIP, made once for all sessions."""
+    """Return the sample's ZIP, made once for all sessions."""
     return sample_zip()
 
 
 def open_sample() -> None:
     """Read the sample through the same reader as an upload."""
-    study = my_study()
-    study.problems.clear()
-    with study.in_words():
-        read_group(study, [gh.Upload("Gazeheat sample.zip", io.BytesIO(sample_bytes()))])
+    visit = my_visit()
+    visit.problems.clear()
+    read_source(visit, gh.Upload("Gazeheat sample.zip", io.BytesIO(sample_bytes())))
 
 
 # --- Studies on the server -----------------------------------------------------------
@@ -243,7 +257,7 @@ def administrators(name: str) -> str:
 
 
 @st.cache_resource(ttl=60, show_spinner="Looking through the server's folder…")
-def shelf(root: str) -> list[ShelvedExport]:
+def server_studies(root: str) -> list[ServerStudy]:
     """Return the studies in the administrator's folder, the latest first."""
     return sorted(Library(Path(root)).list(), key=lambda one: -one.modified_s)
 
@@ -261,8 +275,8 @@ def choose_from_server() -> None:
     if not root:
         return
     try:
-        # By where they lie: the list may change before the button is pressed.
-        studies = {(one.path, one.inside): one for one in shelf(root)}
+        # By path, not by position: the list may change before the button is pressed.
+        studies = {(one.path, one.inside): one for one in server_studies(root)}
     except gh.GazeheatError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -271,38 +285,25 @@ def choose_from_server() -> None:
             f"Or a study on this server ({len(studies):,})",
             list(studies),
             index=None,
-            format_func=lambda place: shelf_line(studies[place]),
+            format_func=lambda place: server_study_line(studies[place]),
             placeholder="Choose, or type to find",
-            key="shelf",
+            key="server-study",
             help="These lie in a folder that the administrator of this server set. They are "
             "read there and do not pass through your browser.",
         )
         if st.button("Open study", disabled=chosen is None) and chosen is not None:
-            study = my_study()
-            study.problems.clear()
+            my_visit().problems.clear()
             open_from_server(Library(Path(root)), studies[chosen])
             st.rerun()
 
 
-def shelf_line(one: ShelvedExport) -> str:
-    """Return what the list says of a study."""
-    facts = [
-        KIND_TITLES[one.kind],
-        *([f"{one.recordings} recordings"] if one.recordings else []),
-        f"{one.size_bytes / 1e6:,.0f} MB",
-        f"{datetime.fromtimestamp(one.modified_s):%Y-%m-%d}",
-        one.shown_path,
-    ]
-    return f"{one.name} · {' · '.join(facts)}"
-
-
-def open_from_server(library: Library, one: ShelvedExport) -> None:
-    """Read a study on the server into histograms; its samples stay where they are."""
-    study = my_study()
+def open_from_server(library: Library, one: ServerStudy) -> None:
+    """Open a study on the server, reduced to histograms; its samples stay on the disk."""
+    visit = my_visit()
     folder = administrators("GAZEHEAT_CACHE")
     cache = open_cache(folder, administrators("GAZEHEAT_CACHE_KEY")) if folder else None
     progress = st.empty()
-    with study.in_words():
+    with visit.in_words():
         place = library.locate(one.path)
         with open_source(place, flat=True) as files:
             its_files = [file for file in files if file.folder == one.inside]
@@ -312,12 +313,12 @@ def open_from_server(library: Library, one: ShelvedExport) -> None:
                     "Choose another study, or ask whoever keeps the server's folder."
                 )
             found, problems = find_exports(its_files)
-            study.problems.extend(str(problem) for problem in problems)
+            visit.problems.extend(str(problem) for problem in problems)
             for export in found:
                 images = read_images(export)
-                if not images:  # the visitor is asked for one, and the samples tell if it fits
+                if not images:  # the page asks for one; the samples are needed to check it
                     with my_turn():
-                        study.add(read_export(export, show_progress(progress, export.name)))
+                        visit.add(read_export(export, show_progress(progress, export.name)))
                     continue
                 try:
                     executor, _ = open_workers(administrators("GAZEHEAT_SCHEDULER"))
@@ -325,9 +326,9 @@ def open_from_server(library: Library, one: ShelvedExport) -> None:
                     for done, _ in enumerate(as_completed(pending.parts)):
                         share = (done + 1) / len(pending.parts)
                         progress.progress(share, text=f"Reading {plain(export.name)}")
-                    study.add(pending.result())
+                    visit.add(pending.result())
                 except ClusterError:
-                    # The next one to open a study gets new workers.
+                    # The next study that is opened gets new workers.
                     open_workers.clear()
                     raise
     progress.empty()

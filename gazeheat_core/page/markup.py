@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# What is said as it is when a backslash stands before it.
+# Characters that Markdown reads as text after a backslash.
 _MARKS = re.compile(
     r"""
     [\\`*\[\]<>$~&@|=+{}^!]               # anywhere
@@ -15,21 +15,21 @@ _MARKS = re.compile(
     """,
     re.VERBOSE,
 )
-# What is looked for once the backslashes are gone: addresses, which become links; names
-# between colons, which become pictures; signs, which become arrows and dashes.
+# Places that are read after the backslashes have been removed: addresses become links,
+# names between colons become pictures, signs become arrows and dashes.
 _LATE = re.compile(
     r"(?<=www)(?=\.)|(?<=@)|(?<=:)(?=//|[a-z])|(?<=[-<>=~])(?=[-<>=~])", re.IGNORECASE
 )
-# Has no width, is not spoken, and parts nothing at a line's end.
+# A character that has no width, is not spoken and allows no line break.
 _WORD_JOINER = "\u2060"
 _LINE_ENDS = re.compile(r"\s*[\r\n\t\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 def plain(text: str) -> str:
-    r"""Keep Markdown from reading anything into a name.
+    r"""Write a name so that Markdown shows it as it is.
 
-    Marks that mean nothing where they stand are left alone, since a screen reader says
-    the backslashes too.
+    Only marks that would act where they stand are escaped, since a screen reader speaks the
+    backslashes too.
 
     Examples
     --------

@@ -1,10 +1,10 @@
-"""What the server does beside Streamlit: who may ask, and files made when asked for.
+"""What the server answers beside Streamlit: refusals, headers, files of the open studies.
 
-Streamlit serves the page; this adds to it. Every request is held against the names that
-the server answers to, every answer says that it may not be framed. An open study lends
-its visitor files (the picture, the downloads) under an address that holds a secret:
-they are made when the browser fetches them and kept nowhere, and the address ends with
-the study.
+Streamlit serves the page; this adds to it. A request is refused unless its ``Host`` is one
+of the names that the server answers to. Every answer says that it may not be framed. An
+open study lends its visitor files (the picture, the downloads) under an address that
+contains a secret. They are made when the browser fetches them and are not kept; the address
+is valid until the study is closed.
 """
 
 from __future__ import annotations

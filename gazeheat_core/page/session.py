@@ -1,4 +1,4 @@
-"""What a session keeps: the open exports of one visitor, and how they are given back."""
+"""What a session keeps: the open studies of one visitor, and when they are freed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gazeheat_core.page.server import File, Loan, close_session
 
 log = logging.getLogger("gazeheat")
 
-# Said where something fails that nothing here knows of.
+# Shown for errors that no other message covers.
 UNEXPECTED = (
     "Something went wrong here that is not the fault of your files. What was open is still "
     "open. Try again; if it happens once more, ask whoever runs this server to look into its log."
@@ -37,17 +37,17 @@ TOO_LITTLE_MEMORY = (
 
 @dataclass(eq=False, slots=True)
 class Opened:
-    """An export on the page.
+    """An open study: one export over its picture.
 
     Attributes
     ----------
     number : int
-        Tells the exports of a session apart; never used twice.
+        Tells the studies of a visit apart; never used twice.
     export : Export or BinnedExport
-        With its samples if they were uploaded; reduced to histograms if the study lies on
-        the server, where they can be read again.
+        With its samples if they were uploaded; reduced to histograms if it lies on the
+        server, where it can be read again.
     ticked : set of int
-        Positions of the recordings that count. Boxes on the page only show it.
+        Positions of the recordings that count. The boxes on the page show this set.
     histograms : tuple of RecordingHistogram
         Empty as long as there is no picture.
     loan : Loan
@@ -79,7 +79,7 @@ class Opened:
             self.histograms = binned.recordings
             self.pooled = set()
             self.bins = np.zeros(gh.grid_shape(export.image.size), np.int64)
-            # Another picture has another address: the browser keeps what it has fetched.
+            # Each picture has an address of its own, since the browser keeps what it has fetched.
             self.loan.end()
             self.loan = Loan()
             self.ground = self.loan.lend("picture", lambda: picture)
@@ -111,19 +111,19 @@ class Opened:
 
 
 @dataclass(slots=True)
-class Study:
-    """All that one session holds."""
+class Visit:
+    """All that one session holds: the open studies of one visitor."""
 
     opened: dict[int, Opened] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    # Said by a run that begins before the files of another have been read.
+    # Shown by a run of the script that starts while an earlier run still reads files.
     interrupted: list[str] = field(default_factory=list)
     numbers: itertools.count[int] = field(default_factory=itertools.count)
-    # The export to select on the next run: a box that is drawn takes no other choice.
+    # The study to select on the next run: a select box that is drawn cannot be changed.
     newest: int | None = None
-    # A new key gives an empty uploader.
+    # Part of the uploaders' keys: under a new key, an uploader is empty.
     uploader: int = 0
-    # How often its connection has ended.
+    # How often the connection has ended.
     departures: int = 0
 
     def add(self, export: gh.Export | gh.BinnedExport) -> None:
@@ -169,7 +169,7 @@ class Study:
             )
 
     def forget(self) -> None:
-        """Let go of every export, and of what was said."""
+        """Close every study, and drop all messages."""
         for opened in self.opened.values():
             opened.loan.end()
         self.opened.clear()
@@ -177,14 +177,14 @@ class Study:
         self.interrupted = []
 
     def remove(self, number: int) -> None:
-        """Let go of one export."""
+        """Close one study."""
         opened = self.opened.pop(number, None)
         if opened is not None:
             opened.loan.end()
 
     @contextmanager
     def in_words(self) -> Iterator[None]:
-        """Turn whatever goes wrong inside into a sentence, and keep what is open."""
+        """Turn any error in the body into a sentence; the open studies stay."""
         try:
             yield
         except Exception as error:
@@ -192,19 +192,19 @@ class Study:
 
 
 def words(error: Exception) -> str:
-    """Return what a visitor is told of an error; what nobody foresaw is logged."""
+    """Return the sentence that a visitor is told of an error; log one that is not ours."""
     if isinstance(error, gh.GazeheatError):
         return str(error)
     log.error("an error that was not foreseen", exc_info=error)
     return TOO_LITTLE_MEMORY if isinstance(error, MemoryError) else UNEXPECTED
 
 
-def my_study() -> Study:
-    """Return the study of this session."""
-    if "study" not in st.session_state:
-        st.session_state["study"] = Study()
-    study: Study = st.session_state["study"]
-    return study
+def my_visit() -> Visit:
+    """Return what this session holds."""
+    if "visit" not in st.session_state:
+        st.session_state["visit"] = Visit()
+    visit: Visit = st.session_state["visit"]
+    return visit
 
 
 # --- A visitor leaves ----------------------------------------------------------------
@@ -212,32 +212,32 @@ def my_study() -> Study:
 
 @dataclass(eq=False, slots=True)
 class Visitor:
-    """Someone with a connection to the page, and the study they opened."""
+    """The connection of a visitor, and what their session holds."""
 
-    study: Study
+    visit: Visit
     session_id: str
 
     def leave(self) -> None:
         """Shut the session down, unless its connection comes back in time."""
-        self.study.departures += 1
-        timer = threading.Timer(_grace_s(), self.forget, [self.study.departures])
+        self.visit.departures += 1
+        timer = threading.Timer(_grace_s(), self.forget, [self.visit.departures])
         timer.daemon = True
         timer.start()
 
     def forget(self, departure: int) -> None:
         """Shut the session down if its connection has not come back since a departure."""
-        if self.study.departures != departure or is_connected(self.session_id):
+        if self.visit.departures != departure or is_connected(self.session_id):
             return
-        self.study.forget()
+        self.visit.forget()
         close_session(self.session_id)
         return_memory()
 
 
 def _grace_s() -> float:
-    """Return how long a lost connection may take to come back.
+    """Return how long a lost connection may take to come back, in seconds.
 
-    Streamlit's own time is a little longer: it lets a session whose time is over go, but
-    holds on to its uploads and does not end a script that runs in it.
+    It is a little shorter than Streamlit's own time. When that is over, Streamlit drops the
+    session, but keeps its uploads and lets a script that runs in it go on.
     """
     longest_s: float = st.get_option("server.disconnectedSessionTTL")
     return longest_s - min(2.0, longest_s / 4)
@@ -249,21 +249,22 @@ def is_connected(session_id: str) -> bool:
 
 
 def return_memory() -> None:
-    """Give what has been let go of back to the system.
+    """Return freed memory to the system.
 
-    Python keeps what ended runs of the script still point at in circles, and the C library
-    keeps what was freed: after an upload of 140 MB that is gone, 150 MB.
+    Ended runs of the script leave objects in reference cycles, which Python frees late. The
+    C library keeps freed memory for itself. Together these were 150 MB after an upload of
+    140 MB had been closed.
     """
     gc.collect()
-    with suppress(OSError, AttributeError):  # there is no such call on other systems
+    with suppress(OSError, AttributeError):  # only glibc has this call
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=Visitor.leave)
-def greet(_study: Study) -> Visitor:
-    """Note that someone is there.
+def greet(_visit: Visit) -> Visitor:
+    """Note that a visitor is connected.
 
-    Streamlit lets go of this when the connection ends, at once; of the session and all it
-    holds only when it next tidies up, which on a quiet server may be never.
+    Streamlit calls `Visitor.leave` as soon as the connection ends. It frees the session only
+    when another session disconnects, which on a quiet server may be never.
     """
-    return Visitor(_study, getattr(get_script_run_ctx(), "session_id", ""))
+    return Visitor(_visit, getattr(get_script_run_ctx(), "session_id", ""))

@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 
 import gazeheat_core as gh
 from gazeheat_core.exports import find_exports, read_export
-from gazeheat_core.page import main
-from gazeheat_core.page.session import Opened, Study
+from gazeheat_core.page.recordings import toggle
+from gazeheat_core.page.session import Opened, Visit
 from tests.benchmarks.data import GazeStream, made_export, photo, source_files
 from tests.benchmarks.measure import memory_bytes, reset_peak, seconds, settle_memory
 
@@ -33,24 +33,24 @@ def read(rows):
     (found,), _ = find_exports(source_files(rows))
     read_s, export = seconds(read_export, found)
     peak = memory_bytes("VmHWM")
-    study = Study()
-    open_s, _ = seconds(study.add, export)
+    visit = Visit()
+    open_s, _ = seconds(visit.add, export)
     opened_peak = memory_bytes("VmHWM")
     del export, found
     settle_memory()
     held = memory_bytes()
-    opened = study.opened[0]
+    opened = visit.opened[0]
     ticks_ms = []
     for turn in range(40):
         begin = time.perf_counter()
-        main.toggle(opened.ticked, turn % len(opened.histograms))
+        toggle(opened.ticked, turn % len(opened.histograms))
         heatmap = opened.heatmap(5)
         size = opened.export.image.size
         plotly.io.to_json(gh.overlay_figure(heatmap, size, opened.ground, gh.Look()), False)
         ticks_ms.append(1e3 * (time.perf_counter() - begin))
     files_s, two = seconds(both_files, heatmap, opened.export.image)
     del heatmap, opened, two
-    study.opened.clear()
+    visit.opened.clear()
     settle_memory()
     left = memory_bytes()
     return {

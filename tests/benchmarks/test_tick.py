@@ -8,8 +8,9 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import gazeheat_core as gh
-from gazeheat_core.page import main
+from gazeheat_core.page.recordings import toggle
 from gazeheat_core.page.session import Opened
+from gazeheat_core.report import counted, described
 from tests.benchmarks.data import made_export
 from tests.benchmarks.measure import p95, side_by_side
 
@@ -24,14 +25,14 @@ def redraw(opened, look):
     heatmap = opened.heatmap(look.scale)
     size = opened.export.image.size
     figure = gh.overlay_figure(heatmap, size, ADDRESS, look)
-    main.description(opened.export, heatmap)
-    main.counted(opened, heatmap)
+    described(opened.export.name, size, heatmap)
+    counted(opened.export, heatmap)
     return plotly.io.to_json(figure, validate=False)
 
 
 def ticking(opened):
     return lambda turn: (
-        main.toggle(opened.ticked, turn % len(opened.histograms)),
+        toggle(opened.ticked, turn % len(opened.histograms)),
         redraw(opened, gh.Look()),
     )
 

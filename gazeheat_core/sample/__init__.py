@@ -1,7 +1,7 @@
 """The sample study: four wearers look at a shop shelf, all of it made by code.
 
 It is a ZIP in the format of a Pupil Cloud Reference Image Mapper download, so it
-goes through the same reader as an upload. The picture is in `gazeheat_core.sample_shelf`,
+goes through the same reader as an upload. The picture is in `gazeheat_core.sample.shelf`,
 which also says where things stand, so that the gaze can go there.
 
 Like a real export it has blinks, stretches in which the reference image was not
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy.signal import lfilter
 
 from gazeheat_core.model import FloatArray, IntArray
-from gazeheat_core.sample_shelf import (
+from gazeheat_core.sample.shelf import (
     BRAND_PX,
     SEED,
     SIGN_PX,

@@ -1,0 +1,259 @@
+"""What is said about heatmaps: sentences, file names, and the report of the command line.
+
+Pure functions on values. The page and the command line show what they return; how a name is
+kept from being read as Markdown is the page's own affair.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from os import PathLike
+from typing import Any, Literal, TypeAlias
+
+from gazeheat_core.heatmap import BinnedExport, Heatmap, RecordingHistogram
+from gazeheat_core.library import ServerStudy
+from gazeheat_core.model import KIND_TITLES, Export, Size
+
+ImageFile: TypeAlias = Literal["heatmap", "overlay"]
+
+COUNTS_HELP = """
+Every row of the file's gaze is in one of these:
+
+- **samples**: on the picture; these make the heatmap, each counting once
+- **outside**: detected, but beyond the picture's borders
+- **undetected**: the gaze was not on the reference image, or not found
+- **unreadable**: a cell that is no number
+- **not ticked**: belongs to recordings without a tick
+"""
+
+_STEM_CHARACTERS = 100
+# A name may have 255 bytes; the rest is for a number and for "_heatmap.png".
+_STEM_BYTES = 200
+# Names that Windows keeps for devices, with any extension.
+_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
+# Unicode's categories of characters that cannot be seen: control and format characters,
+# separators of lines and paragraphs.
+_UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
+# Halves of surrogate pairs, and characters that are not assigned.
+_NOT_WRITABLE = {"Cs", "Cn"}
+
+
+# --- Sentences -----------------------------------------------------------------------
+
+
+def samples(count: int) -> str:
+    """Say how many samples there are.
+
+    Examples
+    --------
+    >>> samples(1), samples(1200)
+    ('1 sample', '1,200 samples')
+    """
+    return f"{count:,} sample" + ("s" if count != 1 else "")
+
+
+def recordings(count: int) -> str:
+    """Say how many recordings there are.
+
+    Examples
+    --------
+    >>> recordings(1), recordings(12)
+    ('1 recording', '12 recordings')
+    """
+    return f"{count:,} recording" + ("s" if count != 1 else "")
+
+
+def counted(export: Export | BinnedExport, heatmap: Heatmap) -> str:
+    """Say what became of every row of an export's gaze.
+
+    Parameters
+    ----------
+    export : Export or BinnedExport
+    heatmap : Heatmap
+        Of the export's ticked recordings.
+
+    Returns
+    -------
+    str
+        One line of Markdown that holds no names.
+    """
+    counts = heatmap.counts
+    if not heatmap.recordings:
+        return (
+            "No recording is ticked, so the picture is bare. "
+            f"Tick one to see where its wearer looked. The file has {export.rows:,} rows."
+        )
+    not_ticked = export.rows - counts.rows - export.unassigned_rows
+    parts = [
+        f"{counts.outside:,} outside",
+        f"{counts.undetected:,} undetected",
+        f"{counts.unreadable:,} unreadable",
+        *([f"{not_ticked:,} not ticked"] if not_ticked else []),
+        *([f"{export.unassigned_rows:,} of no recording"] if export.unassigned_rows else []),
+    ]
+    pooled = recordings(heatmap.recordings)
+    start = (
+        f"**{samples(counts.used)} of {pooled}**"
+        if counts.used
+        else f"No gaze of {pooled} lies on the picture, so it is bare: 0 samples"
+    )
+    return f"{start} · {' · '.join(parts)} = {export.rows:,} rows"
+
+
+def recording_facts(histogram: RecordingHistogram, share: float | None) -> str:
+    """Say how much gaze a recording has.
+
+    Parameters
+    ----------
+    histogram : RecordingHistogram
+    share : float or None
+        Its part of all samples that are pooled, 0 to 1; None when it is not pooled.
+
+    Returns
+    -------
+    str
+        Samples on the picture, minutes and seconds, share.
+    """
+    seconds = round(histogram.duration_ns / 1e9)
+    part = "not counted" if share is None else f"{share * 100:.0f} % of the total"
+    return f"{samples(histogram.counts.used)} · {seconds // 60}:{seconds % 60:02} · {part}"
+
+
+def further_wearer(histogram: RecordingHistogram) -> str:
+    """Return the wearer's name where the recording's label does not hold it, else nothing."""
+    wearer = histogram.wearer
+    return "" if wearer in histogram.label.split(" · ") else wearer
+
+
+def described(name: str, size: Size, heatmap: Heatmap) -> str:
+    """Describe the heatmap over its picture to someone who cannot see it.
+
+    Parameters
+    ----------
+    name : str
+        Of the export.
+    size : (int, int)
+        Width and height of the reference image, in pixels.
+    heatmap : Heatmap
+    """
+    if not heatmap.counts.used:
+        return f"The reference image of {name}, without a heatmap."
+    width, height = size
+    rows, columns = heatmap.values.shape
+    row, column = divmod(int(heatmap.values.argmax()), columns)
+    x, y = (column + 0.5) / columns, (row + 0.5) / rows
+    across = ("on the left", "in the middle", "on the right")[int(3 * x)]
+    down = ("at the top", "halfway down", "at the bottom")[int(3 * y)]
+    return (
+        f"Heatmap over the reference image of {name}, from "
+        f"{samples(heatmap.counts.used)} of {recordings(heatmap.recordings)}. "
+        f"The longest gaze is {across}, {down}: "
+        f"x {x * width:,.0f} px, y {y * height:,.0f} px. Half the longest or more covers "
+        f"{(heatmap.values >= 0.5).mean() * 100:.0f} % of the picture."
+    )
+
+
+def server_study_line(study: ServerStudy) -> str:
+    """Say what a study on the server is, in the list of those that can be opened."""
+    facts = [
+        study.name,
+        KIND_TITLES[study.kind],
+        *([recordings(study.recordings)] if study.recordings else []),
+        f"{study.size_bytes / 1e6:,.0f} MB",
+        f"{datetime.fromtimestamp(study.modified_s):%Y-%m-%d}",
+        study.shown_path,
+    ]
+    return " · ".join(facts)
+
+
+# --- Files ---------------------------------------------------------------------------
+
+
+def file_stem(name: str) -> str:
+    """Make a file name's stem of an enrichment's name that any system accepts.
+
+    Composed (NFC), without characters that cannot be seen, and cut to 100 characters and
+    200 bytes of UTF-8, in whole characters.
+
+    Examples
+    --------
+    >>> file_stem("Shelf: left/right?")
+    'Shelf_ left_right_'
+    """
+    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", unicodedata.normalize("NFC", name))
+    kinds = [(c, unicodedata.category(c)) for c in stem]
+    stem = "".join("_" if kind in _NOT_WRITABLE else c for c, kind in kinds if kind not in _UNSEEN)
+    stem = stem.strip(". ")
+    if _DEVICE.match(stem):
+        stem = f"_{stem}"
+    cut = stem[:_STEM_CHARACTERS].encode()[:_STEM_BYTES].decode(errors="ignore")
+    return cut.strip(". ") or "export"
+
+
+def free_stem(name: str, taken: set[str]) -> str:
+    """Return the stem of an enrichment's files, with a number where it is taken.
+
+    Parameters
+    ----------
+    name : str
+        Of the enrichment.
+    taken : set of str
+        Stems in lower case, since some systems do not tell the cases apart. The new one is
+        added.
+
+    Examples
+    --------
+    >>> taken = set()
+    >>> [free_stem(name, taken) for name in ("Shelf", "SHELF", "Wall")]
+    ['Shelf', 'SHELF_2', 'Wall']
+    """
+    stem = base = file_stem(name)
+    number = 1
+    while stem.lower() in taken:
+        number += 1
+        stem = f"{base}_{number}"
+    taken.add(stem.lower())
+    return stem
+
+
+def file_name(stem: str, what: ImageFile) -> str:
+    """Return the name of one of the two image files.
+
+    Examples
+    --------
+    >>> file_name("Shelf", "overlay")
+    'Shelf_overlay.png'
+    """
+    return f"{stem}_{what}.png"
+
+
+def as_report(
+    export: BinnedExport,
+    pooled: Iterable[RecordingHistogram],
+    files: Mapping[ImageFile, PathLike[str]],
+) -> dict[str, Any]:
+    """Return what the command line prints of an export, ready for JSON.
+
+    Parameters
+    ----------
+    export : BinnedExport
+    pooled : iterable of RecordingHistogram
+        Those of its recordings that make the heatmap.
+    files : mapping of str to path
+        Where each image was written.
+    """
+    width, height = export.size()
+    return {
+        "enrichment": export.name,
+        "kind": export.kind,
+        "image_size": {"width": width, "height": height},
+        "recordings": [
+            {"id": r.id, "name": r.name, "rows": r.rows, **asdict(r.counts)} for r in pooled
+        ],
+        "unassigned_rows": export.unassigned_rows,
+        "files": {what: str(path) for what, path in files.items()},
+    }

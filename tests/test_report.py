@@ -1,0 +1,219 @@
+"""Sentences about heatmaps, names of files, and the report of the command line."""
+
+import json
+import unicodedata
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+
+import pytest
+
+import gazeheat_core as gh
+from gazeheat_core.library import ServerStudy
+from gazeheat_core.report import (
+    as_report,
+    counted,
+    described,
+    file_name,
+    file_stem,
+    free_stem,
+    further_wearer,
+    recording_facts,
+    server_study_line,
+)
+from tests.builders import RIM, Row, export_zip
+
+SIZE = (40, 30)
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    """Two recordings with the counts of `builders.ROWS`."""
+    (read,) = gh.read_exports(export_zip(tmp_path_factory.mktemp("report") / "shelf.zip"))
+    return gh.bin_export(read)
+
+
+def histogram(used=3, duration_ns=0, label="P01", wearer=""):
+    counts = gh.Counts(used=used)
+    return SimpleNamespace(counts=counts, duration_ns=duration_ns, label=label, wearer=wearer)
+
+
+def pooled(export, *positions):
+    return gh.make_heatmap([export.recordings[i] for i in positions], SIZE)
+
+
+# ---------------------------------------------------------------- what was counted
+
+
+def test_every_row_is_in_the_line_of_counts(export):
+    assert counted(export, pooled(export, 0, 1)) == (
+        "**5 samples of 2 recordings** · 1 outside · 1 undetected · 2 unreadable = 9 rows"
+    )
+    assert counted(export, pooled(export, 1)) == (
+        "**2 samples of 1 recording** · 0 outside · 0 undetected · 2 unreadable"
+        " · 5 not ticked = 9 rows"
+    )
+
+
+def test_no_tick_is_said_with_what_to_do(export):
+    assert counted(export, pooled(export)) == (
+        "No recording is ticked, so the picture is bare. "
+        "Tick one to see where its wearer looked. The file has 9 rows."
+    )
+
+
+def test_rows_of_no_recording_are_in_the_line_of_counts():
+    counts = gh.Counts(used=1000, outside=2, undetected=3, unreadable=4)
+    heatmap = SimpleNamespace(counts=counts, recordings=1)
+    assert counted(SimpleNamespace(rows=1016, unassigned_rows=7), heatmap) == (
+        "**1,000 samples of 1 recording** · 2 outside · 3 undetected · 4 unreadable"
+        " · 7 of no recording = 1,016 rows"
+    )
+
+
+@pytest.mark.parametrize(
+    ("recording", "share", "facts"),
+    [
+        ((1, 0), 1.0, "1 sample · 0:00 · 100 % of the total"),
+        ((1200, 61_400_000_000), 0.256, "1,200 samples · 1:01 · 26 % of the total"),
+        ((0, 59_600_000_000), None, "0 samples · 1:00 · not counted"),
+        ((2, 6000 * 10**9), 0.0, "2 samples · 100:00 · 0 % of the total"),
+    ],
+)
+def test_a_recording_s_facts(recording, share, facts):
+    assert recording_facts(histogram(*recording), share) == facts
+
+
+@pytest.mark.parametrize(
+    ("label", "wearer", "told"),
+    [
+        ("P01", "Ada", "Ada"),
+        ("P01", "", ""),
+        ("Ada", "Ada", ""),
+        ("Walk · Ada", "Ada", ""),
+        ("Walk · Adam", "Ada", "Ada"),
+    ],
+)
+def test_a_wearer_is_told_where_the_label_does_not(label, wearer, told):
+    assert further_wearer(histogram(label=label, wearer=wearer)) == told
+
+
+# ---------------------------------------------------------------- the chart in words
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ((1.0, 1.0), "on the left, at the top: x 1 px, y 1 px"),
+        ((20.0, 15.0), "in the middle, halfway down: x 20 px, y 15 px"),
+        ((39.0, 29.0), "on the right, at the bottom: x 39 px, y 29 px"),
+    ],
+)
+def test_the_longest_gaze_is_told_where_it_is(tmp_path, place, words):
+    given = export_zip(tmp_path / "one.zip", [Row(*place)] * 3, people=None, fixations=None)
+    (read,) = gh.read_exports(given)
+    heatmap = gh.make_heatmap(gh.bin_recordings(read), SIZE, 0)
+    assert described("Shelf", SIZE, heatmap) == (
+        "Heatmap over the reference image of Shelf, from 3 samples of 1 recording. "
+        f"The longest gaze is {words}. Half the longest or more covers 0 % of the picture."
+    )
+
+
+def test_a_bare_picture_is_told_as_one(export):
+    words = "The reference image of Shelf, without a heatmap."
+    assert described("Shelf", SIZE, pooled(export)) == words
+
+
+# ---------------------------------------------------------------- studies on the server
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(12, " · 12 recordings"), (1, " · 1 recording"), (None, "")]
+)
+def test_a_study_on_the_server_is_one_line(count, said):
+    study = ServerStudy(
+        path=PurePosixPath("2026/a\x1b.zip"),
+        inside=PurePosixPath("."),
+        name="Shelf",
+        kind=RIM,
+        recordings=count,
+        size_bytes=1_234_567_890,
+        modified_s=datetime(2026, 3, 14, 12).timestamp(),
+    )
+    assert server_study_line(study) == (
+        f"Shelf · Reference Image Mapper{said} · 1,235 MB · 2026-03-14 · 2026/a\ufffd.zip"
+    )
+
+
+# ---------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("Shelf", "Shelf"),
+        ("Küche · 棚", "Küche · 棚"),
+        ('a<b>c:d"e/f\\g|h?i*j', "a_b_c_d_e_f_g_h_i_j"),
+        ("../../etc/passwd", "_.._etc_passwd"),
+        ("two\nlines\x00", "two_lines_"),
+        (" . ", "export"),
+        ("", "export"),
+        ("x" * 300, "x" * 100),
+        ("棚" * 90, "棚" * 66),  # 3 bytes each: 198 of 200
+        ("a" + "棚" * 90, "a" + "棚" * 66),
+        ("Ku\u0308che", "Küche"),
+        ("a\u202eb\u0085c\u2028d\u200be\ufefff\x9bg", "abcdefg"),
+        ("half \udc80 of one", "half _ of one"),
+        ("CON", "_CON"),
+        ("nul.shelf", "_nul.shelf"),
+        ("\u200bcom1 .x", "_com1 .x"),
+        ("LPT¹", "_LPT¹"),
+        ("Console", "Console"),
+        ("COM10", "COM10"),
+        (f"{'x' * 99}. y", "x" * 99),
+    ],
+)
+def test_stems_can_be_written_on_any_system(name, stem):
+    assert file_stem(name) == stem
+    assert file_stem(stem) == stem
+    assert len(stem.encode()) <= 200
+    assert unicodedata.is_normalized("NFC", stem)
+
+
+def test_stems_that_are_taken_get_a_number_in_either_case():
+    taken = {"wall"}
+    assert [free_stem(name, taken) for name in ("Shelf", "shelf", "Wall", "shelf")] == [
+        "Shelf",
+        "shelf_2",
+        "Wall_2",
+        "shelf_3",
+    ]
+    assert taken == {"wall", "shelf", "shelf_2", "wall_2", "shelf_3"}
+
+
+def test_the_two_files_of_a_stem():
+    assert file_name("Shelf", "heatmap") == "Shelf_heatmap.png"
+    assert file_name("Shelf", "overlay") == "Shelf_overlay.png"
+
+
+def test_the_report_holds_the_counts_of_the_recordings_that_were_pooled(export):
+    files = {"heatmap": Path("a.png"), "overlay": Path("b.png")}
+    report = as_report(export, export.recordings[1:], files)
+    assert json.loads(json.dumps(report)) == {
+        "enrichment": "Shelf",
+        "kind": RIM,
+        "image_size": {"width": 40, "height": 30},
+        "recordings": [
+            {
+                "id": "rec-b",
+                "name": "P02",
+                "rows": 4,
+                "used": 2,
+                "outside": 0,
+                "undetected": 0,
+                "unreadable": 2,
+            }
+        ],
+        "unassigned_rows": 0,
+        "files": {"heatmap": "a.png", "overlay": "b.png"},
+    }
