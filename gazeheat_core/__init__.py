@@ -20,6 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gazeheat_core.chart import ground_uri, overlay_figure
     from gazeheat_core.colormaps import opaque_table, overlay_table
     from gazeheat_core.errors import (
         ClusterError,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
         UnmappedError,
     )
     from gazeheat_core.exports import Upload, read_exports, with_picture, with_ratio
-    from gazeheat_core.figure import ground_uri, overlay_figure
     from gazeheat_core.heatmap import (
         BinnedExport,
         Counts,
@@ -119,7 +119,7 @@ __all__ = [
 ]
 
 # Where the names stand, the quickest to load first.
-_HOMES = ("errors", "settings", "model", "heatmap", "exports", "colormaps", "images", "figure")
+_HOMES = ("errors", "settings", "model", "heatmap", "exports", "colormaps", "images", "chart")
 
 if not TYPE_CHECKING:
 

@@ -62,10 +62,21 @@ def said(page):
     return [error.value.replace("\\", "") for error in page.error]
 
 
+def told(page, name):
+    """What each component of a name is told."""
+    components = [one.proto for one in page.get("bidi_component")]
+    return [json.loads(one.json) for one in components if one.component_name == name]
+
+
+def charts(page):
+    """The figures that are drawn."""
+    return [one["figure"] for one in told(page, "gazeheat_stage") if "figure" in one]
+
+
 def download_buttons(page):
     """The two buttons, as the component that draws them is told."""
-    (component,) = page.get("bidi_component")
-    files = json.loads(component.proto.json)["files"]
+    (component,) = told(page, "gazeheat_downloads")
+    files = component["files"]
     assert [file["label"] for file in files] == ["Download heatmap", "Download overlay"]
     return [SimpleNamespace(disabled=not file["address"], **file) for file in files]
 
@@ -598,8 +609,8 @@ def test_the_page_works_where_uploads_cannot_be_let_go_of(monkeypatch, caplog, c
 
 def picture_source(page):
     """Where the chart says that its picture is."""
-    (chart,) = page.get("plotly_chart")
-    (image,) = json.loads(chart.proto.spec)["layout"]["images"]
+    (chart,) = charts(page)
+    (image,) = chart["layout"]["images"]
     return image["source"]
 
 

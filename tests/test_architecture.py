@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "studies": MODEL | {"exports", "heatmap", "cache", "stopping"},
     "colormaps": MODEL | {"settings", "heatmap"},
     "images": MODEL | {"settings", "heatmap", "colormaps"},
-    "figure": MODEL | {"settings", "heatmap", "colormaps"},
+    "chart": MODEL | {"settings", "heatmap", "colormaps"},
     "report": MODEL | {"heatmap", "library"},
 }
 BELOW = set(MAY_IMPORT)
@@ -92,6 +92,7 @@ ON_THE_PAGE = {
     "recordings": HELD,
     "look": set(),
     "downloads": {"server", "session"},
+    "stage": {"server", "session"},
 }
 ROOMS = {
     "__init__": set(),

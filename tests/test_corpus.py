@@ -9,7 +9,7 @@ import pytest
 from tests import bounded
 from tests.builders import export_zip
 from tests.corpus import CASES, Drawn, Refused, export, packed, read_plainly
-from tests.test_app import ALL_COUNTED, app, drop, line
+from tests.test_app import ALL_COUNTED, app, charts, drop, line
 from tests.test_app import check as check_page
 
 MB = 10**6
@@ -190,5 +190,5 @@ def test_the_page_says_it_once_and_keeps_the_open_study(name, caplog):
     assert box.options[0] == "Before · Reference Image Mapper"
     check_page(box.select_index(0).run())
     assert line(page) == ALL_COUNTED
-    assert len(page.get("plotly_chart")) == 1
+    assert len(charts(page)) == 1
     assert "Traceback" not in caplog.text

@@ -15,7 +15,6 @@ import streamlit as st
 from threadpoolctl import threadpool_limits
 
 import gazeheat_core as gh
-from gazeheat_core.figure import BAR_WIDTH_PX, MARGIN_PX
 from gazeheat_core.page.bar import bar
 from gazeheat_core.page.downloads import downloads
 from gazeheat_core.page.frame import TITLE, kept, show_problems
@@ -24,47 +23,37 @@ from gazeheat_core.page.markup import plain
 from gazeheat_core.page.missing import ask_for_picture
 from gazeheat_core.page.recordings import picker
 from gazeheat_core.page.session import Opened, greet, my_visit
+from gazeheat_core.page.stage import prepare_stage, stage
 from gazeheat_core.page.welcome import welcome
 from gazeheat_core.report import COUNTS_HELP, counted, described
 
-# Streamlit has no setting for these. The picture is as large as the window allows: its
-# width follows the column or, where the window is low, the height that is left.
-STYLE = f"""
+# Streamlit has no setting for these.
+STYLE = """
 <style>
-[data-testid="stMainBlockContainer"] {{ padding: 2.4rem 3rem 1rem; }}
-[data-testid="stHeader"] {{ height: 2.4rem; background: transparent; }}
-.st-key-bar h3 {{ white-space: nowrap; padding: 0 1rem 0 0; }}
-.st-key-bar [data-testid="stMarkdownContainer"] {{ margin: 0; }}
-.st-key-stage {{ container-type: inline-size; --left-over: max(100vh - 15rem, 16rem); }}
-.st-key-stage > :has(> .st-key-picture) {{
-  --frame: {2 * MARGIN_PX}px;
-  --bar: {BAR_WIDTH_PX}px;
-  width: min(100cqw, (var(--left-over) - var(--frame)) * var(--aspect) + var(--bar)) !important;
-  height: min(var(--left-over), (100cqw - var(--bar)) / var(--aspect) + var(--frame)) !important;
-  flex: none !important;
-}}
-.st-key-picture .colorbar text {{ fill: currentColor !important; }}
-[data-testid="stCaptionContainer"] {{ opacity: 0.75; }}
-.st-key-recordings label p {{
+[data-testid="stMainBlockContainer"] { padding: 2.4rem 3rem 1rem; }
+[data-testid="stHeader"] { height: 2.4rem; background: transparent; }
+.st-key-bar h3 { white-space: nowrap; padding: 0 1rem 0 0; }
+.st-key-bar [data-testid="stMarkdownContainer"] { margin: 0; }
+[data-testid="stCaptionContainer"] { opacity: 0.75; }
+.st-key-recordings label p {
   line-height: 1.35;
   overflow-wrap: anywhere;
   font-size: 0.875rem;
   color: color-mix(in srgb, currentColor 75%, transparent);
-}}
-.st-key-recordings label p::first-line {{ font-size: 1rem; color: CanvasText; }}
-.st-key-recordings [data-testid="stCheckbox"] label {{ align-items: flex-start; }}
-.st-key-recordings [class*="st-key-tick-"] {{
+}
+.st-key-recordings label p::first-line { font-size: 1rem; color: CanvasText; }
+.st-key-recordings [data-testid="stCheckbox"] label { align-items: flex-start; }
+.st-key-recordings [class*="st-key-tick-"] {
   padding-bottom: 5px;
   --ink: color-mix(in srgb, currentColor 45%, transparent);
   background: linear-gradient(var(--ink), var(--ink)) no-repeat 1.5rem 100%;
   background-size: calc((100% - 1.5rem) * var(--share, 0)) 2px;
-}}
-@media (max-width: 1000px) {{
-  [data-testid="stMainBlockContainer"] {{ padding: 2.4rem 1rem 1rem; }}
-  .st-key-stage {{ --left-over: 80vh; }}
-  .st-key-workbench > * > [data-testid="stHorizontalBlock"] {{ flex-direction: column-reverse; }}
-  .st-key-workbench > * > * > [data-testid="stColumn"] {{ width: 100%; flex: none; }}
-}}
+}
+@media (max-width: 1000px) {
+  [data-testid="stMainBlockContainer"] { padding: 2.4rem 1rem 1rem; }
+  .st-key-workbench > * > [data-testid="stHorizontalBlock"] { flex-direction: column-reverse; }
+  .st-key-workbench > * > * > [data-testid="stColumn"] { width: 100%; flex: none; }
+}
 </style>
 """
 
@@ -81,6 +70,7 @@ def main() -> None:
         study()
     else:
         welcome()
+        prepare_stage()
 
 
 def study() -> None:
@@ -122,24 +112,9 @@ def workbench(number: int) -> None:
 def result(opened: Opened, look: gh.Look) -> None:
     """Show the picture with its heatmap, what was counted, and the downloads."""
     heatmap = opened.heatmap(look.scale)
-    chart(opened, heatmap, look)
+    stage(opened, heatmap, look, described(opened.export.name, opened.export.size(), heatmap))
     st.markdown(counted(opened.export, heatmap), help=COUNTS_HELP)
     downloads(opened, heatmap, look)
-
-
-def chart(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
-    """Show the heatmap over its picture."""
-    width, height = opened.export.size()
-    figure = gh.overlay_figure(heatmap, (width, height), opened.ground, look)
-    st.html(f"<style>.st-key-stage {{ --aspect: {width / height} }}</style>")
-    with st.container(key="stage"), st.container(key="picture", height=600, border=False):
-        st.plotly_chart(
-            figure,
-            height="stretch",
-            key="overlay",
-            config={"displayModeBar": False},
-            alt=described(opened.export.name, (width, height), heatmap),
-        )
 
 
 @st.cache_resource(show_spinner=False)

@@ -2,13 +2,16 @@
 
 import base64
 import io
+import json
 import re
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
 import gazeheat_core as gh
+from gazeheat_core.chart import colour_scales, overlay_scale
 from tests.builders import picture_bytes
 
 SIZES = [(1500, 958), (958, 1500), (100_000, 10), (1, 500)]
@@ -24,7 +27,16 @@ def draw(size, values=None, used=1, look=DEFAULT):
         values = np.zeros(gh.grid_shape(size))
         values[0, -1] = 1
     heatmap = gh.Heatmap(values, gh.Counts(used=used), 1, look.scale)
-    return gh.overlay_figure(heatmap, size, GROUND, look)
+    chart = gh.overlay_figure(heatmap, size, GROUND, look)
+    # As the browser gets it; Plotly's own package checks it against Plotly's schema.
+    return go.Figure(json.loads(json.dumps(chart)))
+
+
+def array(typed):
+    """The numbers that Plotly reads from an array of bytes."""
+    assert typed["dtype"] == "u1"
+    shape = [int(side) for side in typed["shape"].split(",")]
+    return np.frombuffer(base64.b64decode(typed["bdata"]), np.uint8).reshape(shape)
 
 
 def traces(figure, kind):
@@ -60,10 +72,18 @@ def test_axes_run_right_and_down_in_equal_steps(size):
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_zoom_stays_inside_the_picture(size):
+    x, y = draw(size).layout.xaxis, draw(size).layout.yaxis
+    assert ((x.minallowed, x.maxallowed), (y.minallowed, y.maxallowed)) == tuple(
+        (0, side) for side in size
+    )
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_cells_span_exactly_the_picture(size):
     (cells,) = traces(draw(size), "heatmap")
     for count, start, step, side in zip(
-        cells.z.shape[::-1], (cells.x0, cells.y0), (cells.dx, cells.dy), size, strict=True
+        array(cells.z).shape[::-1], (cells.x0, cells.y0), (cells.dx, cells.dy), size, strict=True
     ):
         # Plotly wants the centre of the first cell; half a cell before it is the edge.
         assert start == pytest.approx(step / 2, rel=1e-15, abs=0)  # one rounding
@@ -75,8 +95,9 @@ def test_cells_are_the_values_with_row_0_on_top():
     values[0, 299], values[224, 0], values[100, 100] = 1.0, 0.5, 0.004
     (cells,) = traces(draw((40, 30), values), "heatmap")
     assert (cells.zmin, cells.zmax) == (0, 255)
-    assert (cells.z[0, 299], cells.z[224, 0], cells.z[100, 100]) == (255, 128, 1)
-    assert np.count_nonzero(cells.z) == 3
+    z = array(cells.z)
+    assert (z[0, 299], z[224, 0], z[100, 100]) == (255, 128, 1)
+    assert np.count_nonzero(z) == 3
     assert cells.y0 > 0
     assert cells.dy > 0
 
@@ -84,7 +105,7 @@ def test_cells_are_the_values_with_row_0_on_top():
 def test_hover_shows_whole_percent():
     values = np.linspace(0, 1, 225 * 300).reshape(225, 300)
     (cells,) = traces(draw((40, 30), values), "heatmap")
-    np.testing.assert_array_equal(cells.customdata, np.rint(100 * values))
+    np.testing.assert_array_equal(array(cells.customdata), np.rint(100 * values))
     assert cells.hovertemplate.startswith("%{customdata} %")
 
 
@@ -99,6 +120,23 @@ def test_colours_of_the_cells_carry_the_opacity_rule(colormap, opacity):
     rule = np.minimum(LEVELS, opacity)
     np.testing.assert_allclose(colours[:, 3], rule, rtol=0, atol=1.5 / 255 + 5e-5)
     assert not cells.showscale
+
+
+def test_the_cover_stops_to_grow_at_the_opacity():
+    # Greys go from white to black; half of 255 is rounded to the even 128.
+    scale = dict(overlay_scale("greys", 0.5))
+    assert scale[0] == "rgba(255,255,255,0.0000)"
+    assert scale[128 / 255].endswith(",0.5020)")
+    assert scale[1] == "rgba(0,0,0,0.5020)"
+
+
+@pytest.mark.parametrize("name", gh.COLORMAPS)
+def test_few_colours_stand_for_each_map(name):
+    stops = np.array(colour_scales()[name])
+    levels = [stop / 255 for stop in stops[:, 0]]
+    colours = np.transpose([np.interp(LEVELS, levels, channel) for channel in stops[:, 1:].T])
+    np.testing.assert_allclose(colours, gh.opaque_table(name), rtol=0, atol=1 + 1e-9)
+    assert len(stops) < 64
 
 
 @pytest.mark.parametrize("used", [0, 1])

@@ -1,0 +1,385 @@
+// The picture with its heatmap, drawn by Plotly over the same element each time.
+//
+// data.script: the address of Plotly's script. Without a figure it is only fetched.
+// data.figure: what to draw, data.words: the same in words.
+// data.look: opacity and colours of the figure; data.scales: [level, r, g, b] of every map.
+// data.asksRectangle: whether a drag marks a rectangle, which Python gets.
+// data.notDrawn: the sentence for a script that did not arrive.
+
+const NORMAL_TEXT_PX = 16;
+const ZOOM_STEP = 1.5;
+const MOST_ZOOM = 40;
+const MOVE_SHARE = 0.15;
+const CONFIG = { displayModeBar: false, doubleClick: false, showTips: false };
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+// The settings that act at once, where the page keeps them.
+const OPACITY = ".st-key-opacity input[type=range]";
+const COLOURS = ".st-key-colours input";
+
+const stages = new WeakMap();
+let script;
+
+export default function ({ data, parentElement, setStateValue }) {
+  if (!data.figure) {
+    fetchPlotly(data.script).catch(() => {}); // said where there is something to draw
+    return;
+  }
+  if (!stages.has(parentElement)) stages.set(parentElement, new Stage(parentElement));
+  const stage = stages.get(parentElement);
+  stage.take(data, setStateValue);
+  return () => stage.leave();
+}
+
+/** Return a promise of Plotly; the script is asked for once, and again where it was lost. */
+function fetchPlotly(address) {
+  script ??= new Promise((resolve, reject) => {
+    const tag = document.createElement("script");
+    tag.src = new URL(address, document.baseURI);
+    tag.onload = () => (window.Plotly ? resolve(window.Plotly) : reject());
+    tag.onerror = reject;
+    document.head.append(tag);
+  });
+  script.catch(() => (script = undefined));
+  return script;
+}
+
+/** Return the heatmap's colour scale; `overlay_scale` of the chart does the same. */
+function overlayScale(stops, opacity) {
+  const cover = roundToEven(255 * opacity);
+  const scale = [];
+  stops.forEach((stop, i) => {
+    const last = stops[i - 1];
+    if (last && last[0] < cover && cover < stop[0]) {
+      const share = (cover - last[0]) / (stop[0] - last[0]);
+      const [r, g, b] = [1, 2, 3].map((c) => (last[c] + (stop[c] - last[c]) * share).toFixed(10));
+      scale.push([cover / 255, `rgba(${r},${g},${b},${(cover / 255).toFixed(4)})`]);
+    }
+    const [level, r, g, b] = stop;
+    scale.push([level / 255, `rgba(${r},${g},${b},${(Math.min(level, cover) / 255).toFixed(4)})`]);
+  });
+  return scale;
+}
+
+function opaqueScale(stops) {
+  return stops.map(([level, r, g, b]) => [level / 255, `rgb(${r},${g},${b})`]);
+}
+
+/** Round as Python does: a half to the even neighbour. */
+function roundToEven(number) {
+  const below = Math.floor(number);
+  return number - below === 0.5 ? below + (below % 2) : Math.round(number);
+}
+
+function clamp(number, least, most) {
+  return Math.min(Math.max(number, least), most);
+}
+
+class Stage {
+  constructor(parent) {
+    this.root = parent.querySelector(".gazeheat-stage");
+    this.frame = this.root.querySelector(".frame");
+    this.plot = this.root.querySelector(".plot");
+    this.tools = this.root.querySelector(".tools");
+    this.lost = this.root.querySelector(".lost");
+    this.whole = null; // size of the picture
+    this.view = null; // the part of it that is shown: left, top, width; null for all of it
+    this.ground = ""; // address of the picture that has been fetched
+    this.drawn = ""; // what was drawn last
+    this.turn = 0;
+    this.listen();
+  }
+
+  /** Take what the server has to say. */
+  take(data, setStateValue) {
+    this.data = data;
+    this.setStateValue = setStateValue;
+    this.draw();
+  }
+
+  leave() {
+    if (this.root.isConnected) return; // another run of the same component goes on
+    this.sizes.disconnect();
+    this.settings.disconnect();
+    window.Plotly?.purge(this.plot);
+  }
+
+  // --- Drawing -----------------------------------------------------------------------
+
+  async draw() {
+    const { data } = this;
+    const turn = ++this.turn;
+    this.root.hidden = false;
+    if (!this.drawn) this.arrange();
+    try {
+      this.plotly ??= await fetchPlotly(data.script);
+    } catch {
+      this.sayLost();
+      return;
+    }
+    const ground = data.figure.layout.images[0].source;
+    if (ground !== this.ground) {
+      // The old picture stays until the new one can be shown.
+      this.image = new Image();
+      this.image.src = new URL(ground, document.baseURI);
+      await this.image.decode().catch(() => {});
+    }
+    if (turn !== this.turn) return; // there is something newer to draw
+    if (ground !== this.ground) this.view = null;
+    this.ground = ground;
+    this.arrange();
+    const figure = this.compose();
+    const drawn = JSON.stringify(figure);
+    if (drawn === this.drawn) return;
+    this.drawn = drawn;
+    Object.assign(figure.layout.xaxis, { range: this.ranges().x });
+    Object.assign(figure.layout.yaxis, { range: this.ranges().y });
+    const isFirst = !this.plot.classList.contains("js-plotly-plot");
+    this.plotly.react(this.plot, figure.data, figure.layout, CONFIG);
+    if (isFirst) this.listenToPlotly();
+    this.frame.dataset.drawings = Number(this.frame.dataset.drawings ?? 0) + 1;
+    this.showTools();
+  }
+
+  /** Give the frame its shape, and its words. */
+  arrange() {
+    const { figure, words } = this.data;
+    const { sizex, sizey } = figure.layout.images[0];
+    const { margin } = figure.layout;
+    this.whole = { width: sizex, height: sizey };
+    const style = this.root.style;
+    style.setProperty("--aspect", sizex / sizey);
+    style.setProperty("--bar", `${(margin.l + margin.r) / NORMAL_TEXT_PX}rem`);
+    style.setProperty("--frame", `${margin.t + margin.b}px`);
+    this.frame.setAttribute("aria-label", words);
+  }
+
+  /** Return the figure in the look, the size and the theme of the page. */
+  compose() {
+    const { figure } = this.data;
+    const page = getComputedStyle(this.root);
+    const textPx = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const ink = page.getPropertyValue("--st-text-color");
+    const paper = page.getPropertyValue("--st-background-color");
+    const family = page.getPropertyValue("--st-font");
+    const { clientWidth: width, clientHeight: height } = this.plot;
+    const { margin } = figure.layout;
+    const isBeside = getComputedStyle(this.tools).position === "absolute";
+    const tools = isBeside ? this.tools.offsetHeight + margin.b : 0;
+    const inner = height - margin.t - margin.b;
+    const font = { family, color: ink, size: 0.75 * textPx };
+    const layout = {
+      ...figure.layout,
+      width,
+      height,
+      font,
+      margin: { ...margin, r: (margin.r * textPx) / NORMAL_TEXT_PX },
+      xaxis: { ...figure.layout.xaxis },
+      yaxis: { ...figure.layout.yaxis },
+      dragmode: this.data.asksRectangle ? "select" : figure.layout.dragmode,
+      hoverlabel: {
+        bgcolor: paper,
+        bordercolor: ink,
+        font: { family, color: ink, size: 0.875 * textPx },
+      },
+    };
+    const look = this.look();
+    const stops = this.data.scales[look.colours];
+    const traces = figure.data.map((trace) => {
+      if (trace.type === "heatmap") {
+        return { ...trace, colorscale: overlayScale(stops, look.opacity) };
+      }
+      const marker = { ...trace.marker, colorscale: opaqueScale(stops) };
+      const len = Math.max(1 - tools / inner, 0.5);
+      marker.colorbar = { ...marker.colorbar, len, tickfont: font, thickness: textPx };
+      return { ...trace, marker };
+    });
+    return { data: traces, layout };
+  }
+
+  /** Return opacity and colours as the page's settings have them, ahead of the server. */
+  look() {
+    const { look, scales } = this.data;
+    const opacity = document.querySelector(OPACITY)?.value;
+    const colours = document.querySelector(COLOURS)?.value.toLowerCase();
+    return {
+      opacity: opacity ? Number(opacity) : look.opacity,
+      colours: colours in scales ? colours : look.colours,
+    };
+  }
+
+  sayLost() {
+    this.lost.querySelector("p").textContent = this.data.notDrawn;
+    this.lost.hidden = false;
+    this.lost.querySelector("button").onclick = () => {
+      this.lost.hidden = true;
+      this.draw();
+    };
+  }
+
+  // --- Zoom --------------------------------------------------------------------------
+
+  /** Return the shown part of the picture as ranges of the axes. */
+  ranges() {
+    const { width, height } = this.whole;
+    const { left, top, share } = this.view ?? { left: 0, top: 0, share: 1 };
+    return { x: [left, left + share * width], y: [top + share * height, top] };
+  }
+
+  /** Show another part: `share` of the picture from `left` and `top`, kept inside of it. */
+  show(left, top, share) {
+    const { width, height } = this.whole;
+    const inside = clamp(share, 1 / MOST_ZOOM, 1);
+    this.view = inside === 1 ? null : {
+      left: clamp(left, 0, (1 - inside) * width),
+      top: clamp(top, 0, (1 - inside) * height),
+      share: inside,
+    };
+    // Fingers and wheels are quicker than the screen.
+    this.frameAsked ??= requestAnimationFrame(() => {
+      this.frameAsked = undefined;
+      const { x, y } = this.ranges();
+      this.plotly.relayout(this.plot, { "xaxis.range": x, "yaxis.range": y });
+    });
+    this.showTools();
+  }
+
+  /** Zoom by a factor, about a place in the shown part (shares of it). */
+  zoom(factor, across = 0.5, down = 0.5) {
+    const { width, height } = this.whole;
+    const { left, top, share } = this.view ?? { left: 0, top: 0, share: 1 };
+    const next = clamp(share / factor, 1 / MOST_ZOOM, 1);
+    this.show(
+      left + (share - next) * across * width,
+      top + (share - next) * down * height,
+      next,
+    );
+  }
+
+  move(right, down) {
+    if (!this.view) return;
+    const { left, top, share } = this.view;
+    const { width, height } = this.whole;
+    this.show(left + right * share * width, top + down * share * height, share);
+  }
+
+  /** Return where a pointer is, as shares of the shown part. */
+  placeOf({ clientX, clientY }) {
+    const at = this.plot.querySelector(".nsewdrag").getBoundingClientRect();
+    return [
+      clamp((clientX - at.left) / at.width, 0, 1),
+      clamp((clientY - at.top) / at.height, 0, 1),
+    ];
+  }
+
+  showTools() {
+    const share = this.view?.share ?? 1;
+    const isIdle = { in: share <= 1 / MOST_ZOOM, out: share === 1, whole: share === 1 };
+    for (const button of this.tools.children) {
+      // A button that is disabled would lose the focus.
+      button.setAttribute("aria-disabled", isIdle[button.dataset.tool]);
+    }
+  }
+
+  // --- Listening ---------------------------------------------------------------------
+
+  listen() {
+    const act = { in: () => this.zoom(ZOOM_STEP), out: () => this.zoom(1 / ZOOM_STEP) };
+    act.whole = () => this.show(0, 0, 1);
+    for (const button of this.tools.children) {
+      button.onclick = () => {
+        if (button.getAttribute("aria-disabled") !== "true") act[button.dataset.tool]();
+      };
+    }
+    this.tools.addEventListener("keydown", (event) => {
+      const step = ARROWS[event.key];
+      if (!step) return;
+      event.preventDefault();
+      this.move(MOVE_SHARE * step[0], MOVE_SHARE * step[1]);
+    });
+    this.plot.addEventListener(
+      "wheel",
+      (event) => {
+        if (!event.ctrlKey && !event.metaKey) return; // the page scrolls
+        event.preventDefault();
+        this.zoom(2 ** (-event.deltaY / (event.deltaMode ? 10 : 250)), ...this.placeOf(event));
+      },
+      { passive: false },
+    );
+    this.listenToFingers();
+    this.sizes = new ResizeObserver(() => this.drawn && this.draw());
+    this.sizes.observe(this.plot);
+    // A text of another size leaves the plot's size alone where the window is narrow.
+    this.sizes.observe(this.tools);
+    this.settings = new MutationObserver(() => {
+      if (!this.root.isConnected) this.leave();
+      else if (this.drawn) this.followSettings();
+    });
+    this.settings.observe(document.body, {
+      subtree: true,
+      attributeFilter: ["aria-valuetext", "value"],
+    });
+  }
+
+  followSettings() {
+    const { opacity, colours } = this.look();
+    const look = `${colours} ${opacity}`;
+    if (look === this.followed) return;
+    this.followed = look;
+    this.draw();
+  }
+
+  /** Two fingers zoom and move; one scrolls the page, and Plotly hears of neither. */
+  listenToFingers() {
+    let last;
+    const between = ([one, other]) => ({
+      clientX: (one.clientX + other.clientX) / 2,
+      clientY: (one.clientY + other.clientY) / 2,
+      apart: Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY),
+    });
+    const hear = (event) => {
+      event.stopPropagation();
+      if (event.touches.length !== 2) {
+        last = undefined;
+        return;
+      }
+      event.preventDefault();
+      const now = between(event.touches);
+      if (last) {
+        const [across, down] = this.placeOf(now);
+        const [acrossBefore, downBefore] = this.placeOf(last);
+        this.zoom(now.apart / last.apart, across, down);
+        this.move(acrossBefore - across, downBefore - down);
+      }
+      last = now;
+    };
+    for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"]) {
+      this.plot.addEventListener(kind, hear, { capture: true, passive: false });
+    }
+  }
+
+  listenToPlotly() {
+    this.plot.on("plotly_doubleclick", () => this.show(0, 0, 1));
+    this.plot.on("plotly_relayout", (changed) => {
+      // A rectangle that was drawn for zoom, or a picture that was pushed along.
+      if (!Object.keys(changed).some((key) => key.startsWith("xaxis.range"))) return;
+      const { range } = this.plot.layout.xaxis;
+      const share = (range[1] - range[0]) / this.whole.width;
+      const top = this.plot.layout.yaxis.range[1];
+      this.view = share > 0.999 ? null : { left: range[0], top, share };
+      this.showTools();
+    });
+    this.plot.on("plotly_selected", (selected) => {
+      if (!this.data.asksRectangle) return;
+      const { x, y } = selected?.range ?? {};
+      const { width, height } = this.whole;
+      this.setStateValue("rectangle", x
+        ? [
+            clamp(Math.min(...x), 0, width),
+            clamp(Math.min(...y), 0, height),
+            clamp(Math.max(...x), 0, width),
+            clamp(Math.max(...y), 0, height),
+          ]
+        : null);
+    });
+  }
+}
