@@ -41,7 +41,7 @@ from gazeheat_core.stopping import held
 log = logging.getLogger("gazeheat")
 
 # Part of every key: raised when what is stored, or how bins are counted, changes.
-FORMAT = 2
+FORMAT = 3
 DEFAULT_LIMIT_BYTES = 2 * 2**30
 # The most that one entry may take, on disk and unpacked: 900 recordings over a picture of
 # 4:3. Larger studies are read each time.
@@ -255,6 +255,7 @@ def _encode(export: BinnedExport, rounded: bool) -> bytes | None:
     facts: dict[str, Any] = {
         "name": export.name,
         "kind": export.kind,
+        "frame": export.frame,
         "unassigned_rows": export.unassigned_rows,
         "rounded": rounded,
         "shape": shape,
@@ -301,6 +302,7 @@ def _decode(data: bytes) -> tuple[BinnedExport, bool]:
     export = BinnedExport(
         name=facts["name"],
         kind=facts["kind"],
+        frame=facts["frame"] and tuple(facts["frame"]),
         recordings=recordings,
         unassigned_rows=facts["unassigned_rows"],
     )

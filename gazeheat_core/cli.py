@@ -37,10 +37,11 @@ from gazeheat_core.exports import (
     with_picture,
     with_ratio,
 )
-from gazeheat_core.exports.pupil_cloud import read_images
+from gazeheat_core.exports.finding import SECTIONS_FILE
+from gazeheat_core.exports.reading import read_images
 from gazeheat_core.heatmap import BinnedExport, RecordingHistogram, bin_export, make_heatmap
 from gazeheat_core.images import encode_png, render
-from gazeheat_core.model import UNITS, Export, ReferenceImage
+from gazeheat_core.model import Export, ReferenceImage
 from gazeheat_core.report import ImageFile, as_report, file_name, free_stem
 from gazeheat_core.sample import sample_zip
 from gazeheat_core.settings import SETTINGS, Look, NumberSetting, Setting
@@ -57,8 +58,9 @@ _EXPORTS_AT_A_TIME = 4
 _EXPORTS_AT_A_TIME_ON_CLUSTER = 256
 
 _DESCRIPTION = """\
-Make the heatmap of each Reference Image Mapper or Marker Mapper export: two PNG files
-at the reference image's size, the heatmap alone and the heatmap over the picture.
+Make the heatmap of each Reference Image Mapper, Auto Image Mapper or Marker Mapper
+export: two PNG files at the reference image's size, the heatmap alone and the heatmap
+over the picture.
 For each enrichment one line of JSON says what was counted.
 'gazeheat sample FILE.zip' writes a sample export to try it with."""
 
@@ -316,7 +318,7 @@ def _run(options: Options) -> None:
         if missing:
             raise SettingError(
                 f"There is no recording '{missing[0]}'. Found: {listed([*known])}. "
-                "Give an id or a name as in sections.csv."
+                f"Give an id or a name as in {SECTIONS_FILE}."
             )
     for note in notes:
         _say(note)
@@ -385,10 +387,10 @@ def _grounds(found: FoundExport, options: Options) -> tuple[ReferenceImage, ...]
     own = read_images(found)
     if own and options.image is None:
         return own
-    is_told = len(own) == 1 or UNITS[found.kind] == "normalized"
+    is_told = len(own) == 1 or found.frame is not None
     if not is_told or (options.image is None and options.ratio is None):
         return ()
-    bare = Export(found.name, found.kind, (), own[0] if own else None)
+    bare = Export(found.name, found.kind, (), own[0] if own else None, frame=found.frame)
     image = _with_ground(bare, options).image
     return () if image is None else (image,)
 

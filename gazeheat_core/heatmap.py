@@ -356,6 +356,7 @@ def bin_export(export: Export) -> BinnedExport:
     return BinnedExport(
         name=export.name,
         kind=export.kind,
+        frame=export.frame,
         recordings=bin_recordings(export),
         image=export.image,
         unassigned_rows=export.unassigned_rows,

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 
 from gazeheat_core.errors import GazeheatError, SourceError, shown
 from gazeheat_core.exports import find_exports, open_source
-from gazeheat_core.exports.pupil_cloud import count_recordings
-from gazeheat_core.model import EnrichmentKind
+from gazeheat_core.exports.finding import is_gaze, is_zip
+from gazeheat_core.exports.reading import count_recordings
 
 log = logging.getLogger("gazeheat")
 
@@ -35,7 +35,8 @@ class ServerStudy:
     inside : PurePosixPath
         The export's folder inside the ZIP; ``.`` for one at its root, and for a folder.
     name : str
-    kind : "reference-image-mapper" or "marker-mapper"
+    kind : str
+        What made it, in words: "Reference Image Mapper".
     recordings : int or None
         As ``sections.csv`` says; None without one.
     size_bytes : int
@@ -47,7 +48,7 @@ class ServerStudy:
     path: PurePosixPath
     inside: PurePosixPath
     name: str
-    kind: EnrichmentKind
+    kind: str
     recordings: int | None
     size_bytes: int
     modified_s: float
@@ -113,10 +114,10 @@ class Library:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             here = PurePosixPath(Path(parent).relative_to(self.root).as_posix())
             for name in sorted(names):
-                is_export = name.lower() == "gaze.csv" or name.lower().endswith(".zip")
+                is_export = is_gaze(name) or is_zip(name)
                 # Opening a pipe of such a name would wait for its writer.
                 if is_export and _is_plain_file(Path(parent, name)):
-                    yield here if name.lower() == "gaze.csv" else here / name
+                    yield here if is_gaze(name) else here / name
 
     def _look_into(self, path: PurePosixPath) -> Iterator[ServerStudy]:
         try:

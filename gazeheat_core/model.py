@@ -32,18 +32,9 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 Size: TypeAlias = tuple[int, int]
 
-EnrichmentKind: TypeAlias = Literal["reference-image-mapper", "marker-mapper"]
+# The numbers that stand at a picture's left, top, right and bottom border.
+Frame: TypeAlias = tuple[float, float, float, float]
 Unit: TypeAlias = Literal["px", "normalized"]
-
-KIND_TITLES: dict[EnrichmentKind, str] = {
-    "reference-image-mapper": "Reference Image Mapper",
-    "marker-mapper": "Marker Mapper",
-}
-
-UNITS: dict[EnrichmentKind, Unit] = {
-    "reference-image-mapper": "px",
-    "marker-mapper": "normalized",
-}
 
 SHORT_ID_LENGTH = 8
 LONGER_SIDE_BINS = 300
@@ -189,7 +180,8 @@ class Enrichment(Generic[AnyRecording]):
     ----------
     name : str
         Name of the enrichment.
-    kind : "reference-image-mapper" or "marker-mapper"
+    kind : str
+        What made it, in words: "Reference Image Mapper".
     recordings : tuple
     image : ReferenceImage or None
         None where the export came without a picture, or with one that cannot be used.
@@ -199,20 +191,24 @@ class Enrichment(Generic[AnyRecording]):
         Rows of gaze so damaged that their recording is unknown.
     notices : tuple of str
         Sentences on how the files were understood, for the user.
+    frame : (float, float, float, float) or None
+        The numbers that stand at the picture's left, top, right and bottom border; None for
+        pixels of the picture itself.
     """
 
     name: str
-    kind: EnrichmentKind
+    kind: str
     recordings: tuple[AnyRecording, ...]
     image: ReferenceImage | None = None
     image_problem: str = ""
     unassigned_rows: int = 0
     notices: tuple[str, ...] = ()
+    frame: Frame | None = None
 
     @property
     def unit(self) -> Unit:
         """Unit of all positions in the export."""
-        return UNITS[self.kind]
+        return frame_unit(self.frame)
 
     @property
     def rows(self) -> int:
@@ -222,7 +218,7 @@ class Enrichment(Generic[AnyRecording]):
     @property
     def title(self) -> str:
         """Name and kind, as the user reads them."""
-        return f"{self.name} · {KIND_TITLES[self.kind]}"
+        return f"{self.name} · {self.kind}"
 
     def size(self) -> Size:
         """Width and height of the reference image, in pixels.
@@ -252,8 +248,8 @@ class Enrichment(Generic[AnyRecording]):
         PictureMissingError
             When the units are pixels and the export has no picture.
         """
-        if self.unit == "normalized":
-            return (1.0, 1.0)
+        if self.frame is not None:
+            return self.frame[2:]
         width, height = self.size()
         return (float(width), float(height))
 
@@ -261,6 +257,11 @@ class Enrichment(Generic[AnyRecording]):
 @dataclass(frozen=True, eq=False, slots=True)
 class Export(Enrichment[Recording]):
     """One enrichment, read: its recordings hold all their samples."""
+
+
+def frame_unit(frame: Frame | None) -> Unit:
+    """Return the unit of positions between the borders of a frame."""
+    return "px" if frame is None else "normalized"
 
 
 def count_inside(recordings: tuple[Recording, ...], extent: tuple[float, float]) -> int:

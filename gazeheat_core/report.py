@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from gazeheat_core.heatmap import BinnedExport, Heatmap, RecordingHistogram
 from gazeheat_core.library import ServerStudy
-from gazeheat_core.model import KIND_TITLES, Export, Size
+from gazeheat_core.model import Export, Size
 
 ImageFile: TypeAlias = Literal["heatmap", "overlay"]
 
@@ -161,7 +161,7 @@ def server_study_line(study: ServerStudy) -> str:
     """Say what a study on the server is, in the list of those that can be opened."""
     facts = [
         study.name,
-        KIND_TITLES[study.kind],
+        study.kind,
         *([recordings(study.recordings)] if study.recordings else []),
         f"{study.size_bytes / 1e6:,.0f} MB",
         f"{datetime.fromtimestamp(study.modified_s):%Y-%m-%d}",
@@ -249,7 +249,7 @@ def as_report(
     width, height = export.size()
     return {
         "enrichment": export.name,
-        "kind": export.kind,
+        "kind": export.kind.lower().replace(" ", "-"),
         "image_size": {"width": width, "height": height},
         "recordings": [
             {"id": r.id, "name": r.name, "rows": r.rows, **asdict(r.counts)} for r in pooled

@@ -35,12 +35,12 @@ from gazeheat_core.errors import ClusterError, LimitError, SourceError
 from gazeheat_core.exports import (
     LIMITS,
     FoundExport,
-    SourceFile,
     check_problems,
     find_exports,
     open_source,
 )
-from gazeheat_core.exports.pupil_cloud import (
+from gazeheat_core.exports.formats import check_ids, find_layout
+from gazeheat_core.exports.reading import (
     Described,
     Tally,
     iter_gaze,
@@ -209,7 +209,7 @@ class PartBins:
             bins = self.recordings[recording_id] = RecordingBins(Bins(shape))
         return bins
 
-    def check_limits(self, file: SourceFile) -> None:
+    def check_limits(self, found: FoundExport) -> None:
         """Check that ids are ids.
 
         Raises
@@ -222,10 +222,8 @@ class PartBins:
             ("sections", len(self.sections), LIMITS.sections),
         ):
             if count > limit:
-                raise LimitError(
-                    f"{file}: more than {limit:,} {what}. Check that 'recording id' and "
-                    "'section id' hold what their names say."
-                )
+                ids = check_ids(found.gaze, find_layout(found.format, found.gaze))
+                raise LimitError(f"{found.gaze.file}: more than {limit:,} {what}. {ids}")
 
     @property
     def is_rounded(self) -> bool:
@@ -249,11 +247,11 @@ def bin_part(part: Part) -> PartBins:
         for block in iter_gaze(found[0], span=part.span):
             result.tally += block.tally
             gaze: dict[str, list[tuple[FloatArray, FloatArray]]] = {}
-            for key, unreadable, (timestamp_ns, x, y) in block.groups:
+            for key, unreadable, (timestamp_ns, x, y, _) in block.groups:
                 times = result.sections.get(key, SectionTimes())
                 result.sections[key] = times + SectionTimes.of(timestamp_ns)
                 result.recording(key[0], part.shape).unreadable += unreadable
-                result.check_limits(found[0].gaze.file)
+                result.check_limits(found[0])
                 gaze.setdefault(key[0], []).append((x, y))
             for recording_id, stretches in gaze.items():
                 for x, y in join_short(stretches):
@@ -304,7 +302,7 @@ def _judge_bins(label: str, export: BinnedExport) -> tuple[str, list[str]]:
     rows, columns = corner_shape(export.size())
     return judge_positions(
         label,
-        export.kind,
+        export.frame,
         export.size(),
         detected=counts.used + counts.outside,
         inside=counts.used,
@@ -350,6 +348,7 @@ class PendingBins:
         return replace(
             export,
             name=self.found.name,
+            kind=self.found.kind,
             image=self.image,
             notices=(*self.notices, *notices, *self.image.notices),
         )
@@ -360,14 +359,15 @@ class PendingBins:
         # As sections.csv lists them, then any others.
         for recording_id in self.described:
             total.recording(recording_id, shape)
-            total.check_limits(self.found.gaze.file)
+            total.check_limits(self.found)
         for part in self.parts:
             with _lost_workers_in_words():
                 total.add(part.result())
-            total.check_limits(self.found.gaze.file)
+            total.check_limits(self.found)
         export = BinnedExport(
             name=self.found.name,
             kind=self.found.kind,
+            frame=self.found.frame,
             recordings=_histograms(total, self.described),
             unassigned_rows=total.tally.unassigned,
         )
@@ -454,7 +454,7 @@ def _submit(
     part_bytes: int,
 ) -> PendingBins:
     # Without recordings: of the picture alone, the extent is known.
-    extent = Enrichment(found.name, found.kind, (), image).extent()
+    extent = Enrichment(found.name, found.kind, (), image, frame=found.frame).extent()
     shape = grid_shape(image.size)
     key, kept = "", None
 
@@ -473,7 +473,7 @@ def _submit(
         kept = cache.load(key)
     # Behind the key: a table saved in between must not leave old names under its new key.
     notices: list[str] = []
-    described = read_sections(found, notices, LIMITS)
+    described = read_sections(found, notices)
     parts: list[Future[PartBins]] = []
     if kept is None:
         spans: list[Span | None] = [*split_lines(found.gaze, part_bytes)] or [None]

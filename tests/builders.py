@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-RIM = "reference-image-mapper"
-MM = "marker-mapper"
+RIM = "Reference Image Mapper"
+MM = "Marker Mapper"
+# What stands at the left, top, right and bottom border; None for pixels of the picture.
+FRAME = {RIM: None, MM: (0.0, 0.0, 1.0, 1.0)}
 
 FIRST_NS = 1_741_942_800_123_456_789  # as a float64 it would end in 768
 STEP_NS = 5_000_000
@@ -168,7 +170,7 @@ def write_zip(target, files, *, compression=zipfile.ZIP_DEFLATED):
 
 def folder_name(name="Shelf", kind=RIM, project="Study"):
     """The folder of a download, such as ``Study_MARKER-MAPPER_Shelf_csv``."""
-    return f"{project}_{kind.upper()}_{name}_csv"
+    return f"{project}_{kind.upper().replace(' ', '-')}_{name}_csv"
 
 
 # Two people who looked at a picture of 40 × 30 px.

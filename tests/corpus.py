@@ -1519,7 +1519,7 @@ def _pictures():
     pictured(
         "another name for the only picture",
         own_picture,
-        refused("no reference image", "Give the picture"),
+        drawn(notices=[("shelf.png", "the only picture beside gaze.csv")]),
         as_name="shelf.png",
     )
     case("picture: missing", lambda: study(picture=False), refused("no reference image", "Give"))
@@ -1773,7 +1773,7 @@ def _mixtures():
                 )
             )
         },
-        refused("no reference image", "Give the picture"),
+        drawn(name="Poster"),
     )
     mixture(
         "fixations that cannot be read",

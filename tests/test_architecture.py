@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import gazeheat_core
+from gazeheat_core.exports import finding, formats
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "gazeheat_core"
@@ -118,12 +119,68 @@ def test_arrows_between_the_page_s_rooms_run_one_way(file):
     assert rooms <= ROOMS[file.stem]
 
 
-@pytest.mark.parametrize("arrows", [MAY_IMPORT, ROOMS], ids=["core", "page"])
+# sources ← tables, picture ← formats ← finding ← reading
+STAIR = {
+    "sources": set(),
+    "tables": {"sources"},
+    "picture": {"sources"},
+    "formats": {"tables", "sources"},
+    "finding": {"formats", "tables", "sources"},
+    "reading": {"finding", "formats", "tables", "picture", "sources"},
+}
+STAIR["__init__"] = set(STAIR)
+EXPORTS = sorted((CORE / "exports").glob("*.py"))
+
+
+@pytest.mark.parametrize("file", EXPORTS, ids=identify)
+def test_the_stair_of_the_exports_is_walked_one_way(file):
+    start = "gazeheat_core.exports."
+    names = [name for name in imported_modules(file) if name.startswith(start)]
+    steps = {name.removeprefix(start).split(".")[0] for name in names}
+    assert steps <= STAIR[file.stem]
+
+
+@pytest.mark.parametrize("arrows", [MAY_IMPORT, ROOMS, STAIR], ids=["core", "page", "exports"])
 def test_nothing_that_may_be_imported_imports_back(arrows):
     def reach(part):
         return arrows[part].union(*map(reach, arrows[part]))
 
     assert all(part not in reach(part) for part in arrows)
+
+
+def texts(file):
+    """The strings in a file that are no docstrings, in lower case."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value.lower()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in statements
+    ]
+
+
+COLUMN_NAMES = {
+    name
+    for one in formats.FORMATS
+    for column in one.columns
+    for name in column.replace("?", "").split("|")
+} | {getattr(formats.SECTIONS, name) for name in formats.SECTIONS.__slots__}
+FILE_NAMES = {".csv", ".tsv", "scene_camera", *finding.PICTURE_STEMS}
+# The sample is written as Pupil Cloud writes it, so it spells everything out: made of the
+# reader's own names, it would be read whatever these are.
+SAMPLE = CORE / "sample"
+
+
+@pytest.mark.parametrize("file", CORE_FILES, ids=identify)
+def test_only_one_module_names_columns_and_only_one_names_files(file):
+    for names, home in ((COLUMN_NAMES, formats), (FILE_NAMES, finding)):
+        named = {name for name in names for text in texts(file) if name in text}
+        if file == Path(home.__file__):
+            assert named == names
+        elif SAMPLE not in file.parents:
+            assert named == set()
 
 
 def test_importing_the_core_does_not_import_streamlit():

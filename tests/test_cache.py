@@ -23,7 +23,17 @@ from gazeheat_core import studies
 from gazeheat_core.cache import HistogramCache, open_cache
 from gazeheat_core.cli import main
 from gazeheat_core.heatmap import BinnedExport, Bins, RecordingHistogram
-from tests.builders import MM, Row, export_folder, export_zip, gaze_csv, picture_bytes, sections_csv
+from tests.builders import (
+    FRAME,
+    MM,
+    RIM,
+    Row,
+    export_folder,
+    export_zip,
+    gaze_csv,
+    picture_bytes,
+    sections_csv,
+)
 from tests.test_studies import assert_same, binned_in_parts, binned_whole
 
 ROOT = Path(__file__).parents[1]
@@ -102,14 +112,21 @@ def binned(*used, size=(2, 3)):
         )
         for i, count in enumerate(used)
     )
-    return BinnedExport("Shelf", "marker-mapper", recordings, unassigned_rows=7)
+    return BinnedExport("Shelf", MM, recordings, unassigned_rows=7, frame=FRAME[MM])
 
 
 def plain(export):
     return [
         (r.id, r.name, r.wearer, r.label, r.duration_ns, r.counts, r.bins.tolist(), r.bins.dtype)
         for r in export.recordings
-    ] + [export.name, export.kind, export.unassigned_rows, export.notices, export.image]
+    ] + [
+        export.name,
+        export.kind,
+        export.frame,
+        export.unassigned_rows,
+        export.notices,
+        export.image,
+    ]
 
 
 # ---------------------------------------------------------------- kept and found again
@@ -174,7 +191,7 @@ def test_a_file_that_was_changed_just_now_is_not_taken_for_settled(kept, shelf, 
 
 def test_another_size_of_the_picture_is_another_entry(tmp_path, kept):
     for size in ((40, 30), (80, 60), (30, 40)):
-        for kind in ("reference-image-mapper", MM):
+        for kind in (RIM, MM):
             folder = tmp_path / f"{size}-{kind}" / "Shelf"
             export_folder(folder, kind=kind, picture_data=picture_bytes(size))
             assert_same(binned_in_parts(folder, cache=kept), binned_whole(folder))
@@ -378,7 +395,8 @@ def entry_bytes(*, recordings=1, shape=(2, 3), bins=None):
     """What stands in an entry before its seal; `bins` are packed as they are given."""
     counts = {"used": 0, "outside": 0, "undetected": 0, "unreadable": 0}
     about = {"id": "a", "name": "", "wearer": "", "label": "a", "duration_ns": 0}
-    facts = {"name": "Shelf", "kind": MM, "unassigned_rows": 0, "rounded": False, "shape": shape}
+    facts = {"name": "Shelf", "kind": MM, "frame": None, "unassigned_rows": 0, "rounded": False}
+    facts["shape"] = shape
     facts["recordings"] = [about | {"counts": counts}] * recordings
     size_bytes = 4 * recordings * shape[0] * shape[1]
     return json.dumps(facts).encode() + b"\n" + zlib.compress(bins or bytes(size_bytes))

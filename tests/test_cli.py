@@ -25,6 +25,7 @@ from tests.builders import (
     Row,
     export_folder,
     export_zip,
+    folder_name,
     picture_bytes,
     write_zip,
 )
@@ -91,7 +92,7 @@ def test_one_export_gives_two_images_and_one_line(tmp_path, out, capsys, kind, p
     assert run(capsys, given, "--out", out) == [
         {
             "enrichment": name,
-            "kind": kind,
+            "kind": kind.lower().replace(" ", "-"),
             "image_size": {"width": 40, "height": 30},
             "recordings": [ADA, BEN],
             "unassigned_rows": 0,
@@ -151,7 +152,11 @@ def test_several_exports_give_a_line_each_and_names_of_their_own(tmp_path, out, 
     second = export_zip(tmp_path / "2.zip", kind=MM)
     third = export_zip(tmp_path / "3.zip", name="Wall: left/right?".replace("/", "\\"))
     lines = run(capsys, first, second, third, "--out", out)
-    assert [line["kind"] for line in lines] == [RIM, MM, RIM]
+    assert [line["kind"] for line in lines] == [
+        "reference-image-mapper",
+        "marker-mapper",
+        "reference-image-mapper",
+    ]
     assert len({path for line in lines for path in line["files"].values()}) == 6
     assert all(Path(path).parent == out for line in lines for path in line["files"].values())
     assert len(names(out)) == 6
@@ -166,7 +171,7 @@ def test_several_exports_give_a_line_each_and_names_of_their_own(tmp_path, out, 
 def test_one_zip_may_hold_several_exports(tmp_path, out, capsys):
     inner = {}
     for name in ("Shelf", "Wall"):
-        folder = export_folder(tmp_path / f"Study_{RIM.upper()}_{name}_csv")
+        folder = export_folder(tmp_path / folder_name(name))
         inner |= {f"{folder.name}/{p.name}": p.read_bytes() for p in folder.iterdir()}
     lines = run(capsys, write_zip(tmp_path / "both.zip", inner), "--out", out)
     assert [line["enrichment"] for line in lines] == ["Shelf", "Wall"]
@@ -504,7 +509,7 @@ def test_sample_is_an_export_like_any_other(tmp_path, out, capsys):
     (export,) = gh.read_exports(path)
     (line,) = run(capsys, path, "--out", out)
     assert line["enrichment"] == export.name == "Shop shelf"
-    assert line["kind"] == export.kind == RIM
+    assert (line["kind"], export.kind) == ("reference-image-mapper", RIM)
     assert line["image_size"] == {"width": 2000, "height": 1500}
     assert len(line["recordings"]) == 4
     for counted, recording in zip(line["recordings"], export.recordings, strict=True):

@@ -15,7 +15,7 @@ import gazeheat_core as gh
 from gazeheat_core.cli import main
 from gazeheat_core.errors import ClusterError
 from gazeheat_core.exports import find_exports, open_source
-from gazeheat_core.exports.pupil_cloud import read_images
+from gazeheat_core.exports.reading import read_images
 from gazeheat_core.studies import Part, bin_part, open_executor, submit_export
 from tests.builders import Row, export_folder, export_zip, gaze_csv
 from tests.test_studies import assert_same, binned_in_parts, binned_whole

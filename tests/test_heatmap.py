@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import gazeheat_core as gh
 from gazeheat_core.heatmap import Bins
 from tests import reference
+from tests.builders import FRAME, MM, RIM
 
 LANDSCAPE, PORTRAIT = (1500, 958), (958, 1500)
 SIZES = [LANDSCAPE, PORTRAIT, (640, 640), (100_000, 10), (10, 100_000), (1, 500), (7, 3), (1, 1)]
@@ -25,9 +26,9 @@ def recording(x, y, id="r", unreadable=0):
     return gh.Recording(id, "", "", (gh.Section("s", gaze, None, unreadable),))
 
 
-def export(size, *recordings, kind="reference-image-mapper"):
+def export(size, *recordings, kind=RIM):
     """An export whose picture is known by its size only."""
-    return gh.Export("Shelf", kind, recordings, gh.ReferenceImage(size, b""))
+    return gh.Export("Shelf", kind, recordings, gh.ReferenceImage(size, b""), frame=FRAME[kind])
 
 
 def histograms(size, *positions):
@@ -97,7 +98,7 @@ def test_histogram_is_exactly_that_of_numpy(drawn):
 @given(sizes.flatmap(lambda size: st.tuples(st.just(size), gaze_on(size, (1.0, 1.0)))))
 def test_histogram_of_a_surface_is_exactly_that_of_numpy(drawn):
     size, (x, y) = drawn
-    surface = export(size, recording(x, y), kind="marker-mapper")
+    surface = export(size, recording(x, y), kind=MM)
     (histogram,) = gh.bin_recordings(surface)
     np.testing.assert_array_equal(histogram.bins, reference.histogram(x, y, size, (1, 1)))
 

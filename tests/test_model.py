@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import gazeheat_core as gh
 from gazeheat_core.model import count_inside
-from tests.builders import FIRST_NS, picture_bytes
+from tests.builders import FIRST_NS, FRAME, MM, RIM, picture_bytes
 
 
 def recording(id, name="", wearer="", *sections):
@@ -80,18 +80,20 @@ def test_duration_adds_up_the_sections_and_loses_no_nanosecond():
 def test_rows_include_the_unreadable_ones():
     one = recording("r", "", "", section([1, 2], [1, 2], unreadable=3), section([], []))
     assert one.rows == 5
-    assert gh.Export("Shelf", "marker-mapper", (one, one), unassigned_rows=7).rows == 17
+    assert gh.Export("Shelf", MM, (one, one), unassigned_rows=7).rows == 17
 
 
 @pytest.mark.parametrize(
     ("kind", "title", "unit", "extent"),
     [
-        ("reference-image-mapper", "Shelf · Reference Image Mapper", "px", (40.0, 30.0)),
-        ("marker-mapper", "Shelf · Marker Mapper", "normalized", (1.0, 1.0)),
+        (RIM, "Shelf · Reference Image Mapper", "px", (40.0, 30.0)),
+        (MM, "Shelf · Marker Mapper", "normalized", (1.0, 1.0)),
     ],
 )
 def test_borders_are_in_the_units_of_the_export(kind, title, unit, extent):
-    export = gh.Export("Shelf", kind, (), gh.ReferenceImage((40, 30), picture_bytes((40, 30))))
+    export = gh.Export(
+        "Shelf", kind, (), gh.ReferenceImage((40, 30), picture_bytes((40, 30))), frame=FRAME[kind]
+    )
     assert (export.title, export.unit) == (title, unit)
     assert (export.size(), export.extent()) == ((40, 30), extent)
 
@@ -99,13 +101,13 @@ def test_borders_are_in_the_units_of_the_export(kind, title, unit, extent):
 @pytest.mark.parametrize(
     ("kind", "remedy"),
     [
-        ("reference-image-mapper", "the enrichment's reference image, in its full size"),
-        ("marker-mapper", "or the surface's width : height ratio"),
+        (RIM, "the enrichment's reference image, in its full size"),
+        (MM, "or the surface's width : height ratio"),
     ],
 )
 def test_a_missing_picture_is_named_with_what_to_give(kind, remedy):
     with pytest.raises(gh.PictureMissingError) as caught:
-        gh.Export("Shelf", kind, ()).size()
+        gh.Export("Shelf", kind, (), frame=FRAME[kind]).size()
     message = str(caught.value)
     assert "Shelf" in message
     assert "the export holds no reference image" in message
@@ -113,7 +115,7 @@ def test_a_missing_picture_is_named_with_what_to_give(kind, remedy):
 
 
 def test_an_unusable_picture_says_what_is_wrong_with_it():
-    export = gh.Export("Shelf", "marker-mapper", (), image_problem="It is torn.")
+    export = gh.Export("Shelf", MM, (), image_problem="It is torn.", frame=FRAME[MM])
     with pytest.raises(gh.PictureMissingError, match=r"^It is torn\. Give the picture"):
         export.size()
 

@@ -18,7 +18,7 @@ from gazeheat_core.exports import Limits, read_export
 from gazeheat_core.exports import find_exports as find
 from gazeheat_core.exports import open_source as opened
 from gazeheat_core.exports.picture import plain_picture, read_picture, same_aspect
-from tests.builders import EXIF_ORIENTATION, MM, Row, export_zip, picture, picture_bytes
+from tests.builders import EXIF_ORIENTATION, MM, RIM, Row, export_zip, picture, picture_bytes
 
 SIZE = (60, 40)
 TURNED = (40, 60)
@@ -691,9 +691,9 @@ def export_of(rows=WIDE, **options):
 @pytest.mark.parametrize(
     ("rows", "kind", "size", "use_turned"),
     [
-        (WIDE, "reference-image-mapper", SIZE, False),
-        (TALL, "reference-image-mapper", TURNED, True),
-        (BOTH, "reference-image-mapper", SIZE, False),
+        (WIDE, RIM, SIZE, False),
+        (TALL, RIM, TURNED, True),
+        (BOTH, RIM, SIZE, False),
         (WIDE, MM, TURNED, True),
     ],
     ids=["fits stored", "fits turned", "fits both", "surface"],
@@ -731,7 +731,7 @@ def test_a_broken_picture_leaves_the_gaze(data, problem):
 def test_a_picture_file_that_is_too_large():
     limits = Limits(picture_bytes=100)
     with opened(gh.Upload("study.zip", io.BytesIO(export_zip())), limits) as files:
-        export = read_export(find(files, limits)[0][0], limits=limits)
+        export = read_export(find(files)[0][0])
     assert "reference_image.jpeg in study.zip: larger than" in export.image_problem
 
 
@@ -752,7 +752,7 @@ def test_the_same_shape_is_brought_to_the_size_of_the_gaze(size):
         )
 
 
-@pytest.mark.parametrize("kind", ["reference-image-mapper", MM])
+@pytest.mark.parametrize("kind", [RIM, MM])
 def test_another_shape_is_refused(kind):
     with pytest.raises(gh.PictureError) as error:
         gh.with_picture(export_of(kind=kind, size=SIZE), picture_bytes((50, 40)), "crop.jpg")

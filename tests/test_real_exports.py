@@ -46,7 +46,7 @@ def histograms(export):
 
 
 def test_marker_mapper_export_is_read_whole(export, raw):
-    assert (export.kind, export.unit) == ("marker-mapper", "normalized")
+    assert (export.kind, export.unit) == ("Marker Mapper", "normalized")
     assert export.size() == SIZE
     assert export.rows == sum(map(len, raw.values())) == 3917
     assert [r.id for r in export.recordings] == list(raw)

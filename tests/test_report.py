@@ -201,7 +201,7 @@ def test_the_report_holds_the_counts_of_the_recordings_that_were_pooled(export):
     report = as_report(export, export.recordings[1:], files)
     assert json.loads(json.dumps(report)) == {
         "enrichment": "Shelf",
-        "kind": RIM,
+        "kind": "reference-image-mapper",
         "image_size": {"width": 40, "height": 30},
         "recordings": [
             {

@@ -413,7 +413,7 @@ def test_a_lying_size_does_not_hide_a_gzip_bomb(outer):
     data = directory_says(packed({"gaze.csv": bomb}, outer), unpacked=2**31)
     limits = Limits(ratio=50, ratio_free_bytes=100 * KIB)
     with open_source(upload(data), limits) as (file,), pytest.raises(gh.SourceError) as error:
-        for _ in read_blocks(read_header(file, limits), limits=limits):
+        for _ in read_blocks(read_header(file)):
             pass
     message(error, "gaze.csv in study.zip", "Download the export again")
 
@@ -437,12 +437,12 @@ def test_a_gzip_bomb_below_a_csv_name_is_stopped(layers):
         bomb = gzip.compress(bomb)
     limits = Limits(ratio=50, ratio_free_bytes=100 * KIB)
     with open_source(upload(packed({"gaze.csv": bomb}, zipfile.ZIP_STORED)), limits) as files:
-        found, problems = find_exports(files, limits)
+        found, problems = find_exports(files)
         if layers == 2:
             assert "this is no text" in str(problems[0])
             return
         with pytest.raises(gh.LimitError) as error:
-            gh.exports.read_export(found[0], limits=limits)
+            gh.exports.read_export(found[0])
     message(error, "gaze.csv in study.zip", "50 times")
 
 

@@ -24,7 +24,7 @@ from gazeheat_core.cache import HistogramCache
 from gazeheat_core.cli import main
 from gazeheat_core.errors import ClusterError
 from gazeheat_core.exports import find_exports, open_source, read_export
-from gazeheat_core.exports.pupil_cloud import read_images
+from gazeheat_core.exports.reading import read_images
 from gazeheat_core.exports.tables import read_blocks, read_header, split_lines
 from gazeheat_core.heatmap import BinnedExport, bin_export
 from gazeheat_core.studies import Part, bin_part, open_executor, submit_export
@@ -190,9 +190,8 @@ def test_a_table_without_line_ends_is_not_searched_to_its_end_for_each_part(tmp_
     data = gaze_columns().encode() + b"\n" + b"1" * 2**20
     folder = with_gaze(tmp_path / "Shelf", data)
     read = []
-    monkeypatch.setattr("gazeheat_core.exports.tables.LIMITS", gh.exports.Limits(line_bytes=10))
     monkeypatch.setattr("gazeheat_core.exports.tables.BLOCK_BYTES", 1000)
-    with open_source(folder) as files:
+    with open_source(folder, gh.exports.Limits(line_bytes=10)) as files:
         (found,), _ = find_exports(files)
         original = gh.exports.sources.CountedStream.read
 

@@ -46,14 +46,15 @@ READ = [
 ]
 
 
-def file_of(data, name="gaze.csv"):
+def file_of(data, name="gaze.csv", **limits):
     data = data.encode() if isinstance(data, str) else data
-    limits = Limits()
+    limits = Limits(**limits)
     return SourceFile(
         "study.zip",
         PurePosixPath(name),
         len(data),
         lambda: CountedStream(io.BytesIO(data), name, limits),
+        limits=limits,
     )
 
 
@@ -64,8 +65,8 @@ def text(rows=ROWS, columns=COLUMNS, sep=",", end="\n"):
 def read(data, block_bytes=64):
     """Rows as tuples; None for a key that is missing, a time that is unreadable, and NaN."""
     table = read_header(file_of(data))
-    recording, section, time, flag, x, y = table.positions(
-        "recording id", "section id", "timestamp [ns]", "detected", "x", "y"
+    recording, section, time, flag, x, y = map(
+        table.columns.index, ("recording id", "section id", "timestamp [ns]", "detected", "x", "y")
     )
     layout = Layout(keys=(recording, section), integers=(time,), numbers=(x, y), flag=flag)
     return [
@@ -325,25 +326,6 @@ def test_a_truncated_gzip_is_damage(cut):
         read(data[:cut])
 
 
-def test_missing_columns_are_named_beside_those_found():
-    table = read_header(file_of("recording id,x,time\n"))
-    assert table.positions("x", "recording id") == (1, 0)
-    assert table.position("y") is None
-    with pytest.raises(gh.ColumnsError) as error:
-        table.positions("x", "y", "timestamp [ns]")
-    assert str(error.value) == (
-        "gaze.csv in study.zip: needs the columns 'y', 'timestamp [ns]', found 'recording id', "
-        "'x', 'time'. Give the file as downloaded, with its header unchanged."
-    )
-
-
-def test_a_header_of_a_million_columns_is_told_in_few_words():
-    table = read_header(file_of(",".join(f"c{n}" for n in range(1_000_000))))
-    with pytest.raises(gh.ColumnsError, match=r"column 'x', found 'c0', 'c1'.* more\. ") as error:
-        table.positions("x")
-    assert len(str(error.value)) < 300
-
-
 # ---------------------------------------------------------------- damaged lines
 
 
@@ -441,12 +423,15 @@ def test_ids_stay_the_text_they_are(ids):
 
 
 def test_a_line_without_end_is_stopped():
-    table = read_header(file_of(HEADER + "\n" + "1" * 500))
+    def blocks(line_bytes):
+        file = file_of(HEADER + "\n" + "1" * 500, line_bytes=line_bytes)
+        return list(read_blocks(read_header(file), 64))
+
     with pytest.raises(gh.LimitError) as error:
-        list(read_blocks(table, 64, Limits(line_bytes=200)))
+        blocks(200)
     assert "gaze.csv in study.zip: a line is longer than 200 bytes" in str(error.value)
     assert "Give the file as it was downloaded" in str(error.value)
-    assert len(list(read_blocks(table, 64, Limits(line_bytes=500)))) == 1
+    assert len(blocks(500)) == 1
 
 
 def test_memory_does_not_depend_on_the_length_of_the_file():
@@ -475,7 +460,9 @@ def same(a, b):
     assert a.flag.tolist() == b.flag.tolist()
     assert a.readable.tolist() == b.readable.tolist()
     assert a.lines == b.lines
+    assert a.in_fixation.tolist() == b.in_fixation.tolist()
     for rows in (a, b):
+        assert rows.in_fixation.dtype == np.uint8
         assert rows.integers.dtype == np.int64
         assert rows.numbers.dtype == np.float64
 
@@ -550,6 +537,50 @@ def test_truth_values_are_no_numbers(rows):
     assert [None if math.isnan(x) else x for x in read.numbers[0]] == [
         known.get(x) for *_, x, _ in rows
     ]
+
+
+WITH_FIXATION = Table(file_of(""), (*COLUMNS, "fixation id"))
+FIXATION_LAYOUT = Layout(keys=(1, 0), integers=(2,), numbers=(4, 5), flag=3, fixation=6)
+fixation_ids = st.one_of(
+    st.sampled_from(["", "", "1", "2", "007", "1.0", "nan", "NA", "None", "x", "-", "true", "inf"]),
+    st.sampled_from(["Nan", "-nan", " ", " NaN", '""', '" "', " 5 ", "1e999", "\xa0", "1_0"]),
+)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["1", "", "2", "0", "NaN"], [1, 0, 1, 1, 0]),
+        (["1.0", "nan", "-1", "null", "1e3"], [1, 0, 1, 0, 1]),
+        (["a", "", "b", " ", "a"], [1, 0, 1, 0, 1]),
+        (["", "", "", "", ""], [0, 0, 0, 0, 0]),
+        (["true", "False", "", '"3"', '""'], [1, 1, 0, 1, 0]),
+    ],
+)
+def test_a_sample_is_in_a_fixation_where_there_is_an_id(cells, expected):
+    block = "".join(f"s,r,{n},true,1,1,{cell}\n" for n, cell in enumerate(cells)).encode()
+    for reader in (_parse_typed, _parse_by_line):
+        assert reader(block, WITH_FIXATION, FIXATION_LAYOUT).in_fixation.tolist() == expected
+        assert reader(block, WITH_FIXATION, LAYOUT).in_fixation.tolist() == [0] * 5
+
+
+def test_a_row_that_ends_early_is_in_no_fixation():
+    block = b"s,r,1,true,1,1,7\ns,r,2,true,1,1\n"
+    assert parse_block(block, WITH_FIXATION, FIXATION_LAYOUT).in_fixation.tolist() == [1, 0]
+
+
+@given(st.lists(st.tuples(clean_rows, fixation_ids), min_size=1))
+def test_ids_of_fixations_are_read_alike_by_both_readers(rows):
+    block = "\n".join(",".join((*row[0], cell)) for row, cell in rows).encode()
+    slow = _parse_by_line(block, WITH_FIXATION, FIXATION_LAYOUT)
+    same(_parse_typed(block, WITH_FIXATION, FIXATION_LAYOUT), slow)
+
+
+@given(st.lists(st.one_of(odd_lines, st.lists(odd, min_size=7, max_size=7).map(",".join))))
+def test_dirty_ids_of_fixations_do_no_harm(lines):
+    block = "\n".join(lines).encode(errors="replace")
+    slow = _parse_by_line(block, WITH_FIXATION, FIXATION_LAYOUT)
+    same(parse_block(block, WITH_FIXATION, FIXATION_LAYOUT), slow)
 
 
 @given(rows=clean_rows)
@@ -633,9 +664,9 @@ def test_zero_bytes_in_a_small_table_are_dropped():
 
 def test_a_small_table_that_is_large():
     data = "id,name\n" + "1,a\n" * 50
-    assert len(read_records(file_of(data), Limits(small_table_bytes=len(data)))) == 50
+    assert len(read_records(file_of(data, small_table_bytes=len(data)))) == 50
     with pytest.raises(gh.LimitError, match=r"sections\.csv in study\.zip: larger than"):
-        read_records(file_of(data, "sections.csv"), Limits(small_table_bytes=len(data) - 1))
+        read_records(file_of(data, "sections.csv", small_table_bytes=len(data) - 1))
 
 
 def test_blank_lines_and_headers_again_are_no_records():
@@ -645,9 +676,10 @@ def test_blank_lines_and_headers_again_are_no_records():
 
 @pytest.mark.parametrize("line", ["1,a\n", ",\n", "\n"], ids=["rows", "empty rows", "blank"])
 def test_a_small_table_of_many_lines(line):
-    assert len(read_records(file_of("id,name\n" + line * 50), Limits(sections=50))) in (0, 50)
+    text = "id,name\n" + line * 50
+    assert len(read_records(file_of(text, sections=50))) in (0, 50)
     with pytest.raises(gh.LimitError, match=r"sections\.csv in study\.zip: more than 49 lines"):
-        read_records(file_of("id,name\n" + line * 50, "sections.csv"), Limits(sections=49))
+        read_records(file_of(text, "sections.csv", sections=49))
 
 
 def test_a_cell_without_end_in_a_small_table():

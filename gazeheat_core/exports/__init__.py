@@ -1,7 +1,8 @@
 """Files to model: what comes in, and what it means.
 
-One module reads one vendor's files and alone knows their column names; `sources` and
-`tables` bring it streams and typed columns, `picture` the reference image.
+A stair: `sources` opens files as streams, `tables` makes typed columns of them and `picture`
+the reference image, `formats` knows what columns are called, `finding` what files are called,
+and `reading` makes an export of what was found.
 """
 
 from __future__ import annotations
@@ -11,21 +12,14 @@ from dataclasses import replace
 import numpy as np
 
 from gazeheat_core.errors import GazeheatError, PictureError, UnmappedError
+from gazeheat_core.exports.finding import FoundExport, find_exports
 from gazeheat_core.exports.picture import (
     plain_picture,
     read_picture,
     resized_picture,
     same_aspect,
 )
-from gazeheat_core.exports.pupil_cloud import (
-    FoundExport,
-    OnRows,
-    find_exports,
-    gaze_reach,
-    judge_samples,
-    px,
-    read_export,
-)
+from gazeheat_core.exports.reading import OnRows, gaze_reach, judge_samples, px, read_export
 from gazeheat_core.exports.sources import (
     LIMITS,
     Given,
@@ -131,7 +125,7 @@ def with_picture(export: Export, data: bytes, name: str) -> Export:
             image = resized_picture(image, own, f"{notice}own reference image, {px(own)}.")
     elif is_px:
         _check_gaze_inside(export, image.size, name)
-        judge_samples(export.title, export.kind, image.size, export.recordings)
+        judge_samples(export.title, export.frame, image.size, export.recordings)
     return replace(export, image=image, image_problem="", notices=(*export.notices, *image.notices))
 
 

@@ -136,6 +136,8 @@ class SourceFile:
         Opens a fresh stream on its bytes.
     disk : Path or None
         Where it lies on disk, if it lies there by itself.
+    limits : Limits
+        The most that is accepted of it, for all who read it.
     """
 
     source: str
@@ -143,6 +145,7 @@ class SourceFile:
     size_bytes: int
     opener: Callable[[], CountedStream]
     disk: Path | None = None
+    limits: Limits = LIMITS
 
     @property
     def name(self) -> str:
@@ -161,13 +164,13 @@ class SourceFile:
         """Open the file; every read is counted against the limits."""
         return self.opener()
 
-    def open_span(self, start: int, stop: int, limits: Limits = LIMITS) -> CountedStream:
+    def open_span(self, start: int, stop: int) -> CountedStream:
         """Open a stretch of bytes of a file that lies on disk by itself."""
         assert self.disk is not None
         with _explained(str(self)):
             stream = self.disk.open("rb")
             stream.seek(start)
-        return CountedStream(stream, str(self), limits, length=stop - start)
+        return CountedStream(stream, str(self), self.limits, length=stop - start)
 
     def read(self, limit_bytes: int) -> bytes:
         """Read the whole of a file that must be small.
@@ -317,7 +320,7 @@ def _loose_file(upload: Upload, limits: Limits) -> SourceFile:
             upload.stream, shown(path), limits, packed_bytes=size_bytes, close=False
         )
 
-    return SourceFile("", path, size_bytes, opener)
+    return SourceFile("", path, size_bytes, opener, limits=limits)
 
 
 def _list_folder(folder: Path, limits: Limits, *, flat: bool) -> list[SourceFile]:
@@ -364,7 +367,7 @@ def _folder_file(source: str, path: Path, inside: PurePosixPath, limits: Limits)
         size_bytes = path.stat().st_size
     except OSError:
         size_bytes = 0
-    return SourceFile(source, inside, size_bytes, opener, path)
+    return SourceFile(source, inside, size_bytes, opener, path, limits)
 
 
 @contextmanager
@@ -445,7 +448,7 @@ def _zip_file(
             stream = cast(BinaryIO, archive.open(entry))
         return CountedStream(stream, label, limits, packed_bytes=packed_bytes, total=total)
 
-    return SourceFile(source, inside, entry.file_size, opener)
+    return SourceFile(source, inside, entry.file_size, opener, limits=limits)
 
 
 def _check_directory_size(name: str, stream: BinaryIO, limits: Limits) -> int:

@@ -26,8 +26,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazeheat_core.errors import ColumnsError, LimitError, SourceError, listed, shown
-from gazeheat_core.exports.sources import LIMITS, Limits, SourceFile
+from gazeheat_core.errors import LimitError, SourceError, shown
+from gazeheat_core.exports.sources import SourceFile
 from gazeheat_core.model import FloatArray, IntArray
 
 BLOCK_BYTES = 4 * 2**20
@@ -75,33 +75,6 @@ class Table:
     decimal: str = "."
     header_lines: int = 1
 
-    def position(self, name: str) -> int | None:
-        """Position of a column, None where there is none of that name."""
-        return self.columns.index(name) if name in self.columns else None
-
-    def positions(self, *names: str) -> tuple[int, ...]:
-        """Positions of columns that must be there.
-
-        Raises
-        ------
-        ColumnsError
-            Naming the missing columns and those that were found, or those that are there twice.
-        """
-        missing = [name for name in names if name not in self.columns]
-        if missing:
-            raise ColumnsError(
-                f"{self.file}: needs the column{'s' if len(missing) > 1 else ''} "
-                f"{listed(missing)}, found {listed(self.columns)}. "
-                "Give the file as downloaded, with its header unchanged."
-            )
-        twice = [name for name in names if self.columns.count(name) > 1]
-        if twice:
-            raise ColumnsError(
-                f"{self.file}: has more than one column {listed(twice)}, so it is not clear which "
-                "to read. Give the file as downloaded, with its header unchanged."
-            )
-        return tuple(self.columns.index(name) for name in names)
-
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -117,12 +90,15 @@ class Layout:
         Decimal numbers.
     flag : int
         A yes or no.
+    fixation : int, optional
+        The id of the fixation that a sample belongs to; empty between fixations.
     """
 
     keys: tuple[int, ...]
     integers: tuple[int, ...]
     numbers: tuple[int, ...]
     flag: int
+    fixation: int | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -148,6 +124,8 @@ class Rows:
         False where the first identifier or a whole number could not be read.
     lines : int
         Lines of the block, the blank ones among them.
+    in_fixation : uint8 array, shape (n,)
+        1 where there is the id of a fixation, else 0; 0 without such a column.
     """
 
     keys: list[tuple[str, ...]]
@@ -157,13 +135,14 @@ class Rows:
     flag: npt.NDArray[np.uint8]
     readable: npt.NDArray[np.bool_]
     lines: int
+    in_fixation: npt.NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.key)
 
 
 @contextmanager
-def open_text(file: SourceFile, limits: Limits = LIMITS) -> Iterator[BinaryIO]:
+def open_text(file: SourceFile) -> Iterator[BinaryIO]:
     """Open a table as UTF-8 bytes without a byte order mark.
 
     Unpacks gzip and converts UTF-16, whatever the file's name says.
@@ -202,7 +181,7 @@ def _encoding(head: bytes) -> str:
     return "utf-8"
 
 
-def read_header(file: SourceFile, limits: Limits = LIMITS) -> Table:
+def read_header(file: SourceFile) -> Table:
     """Read the header of a table, and find out how its cells are separated.
 
     Blank lines before it are passed over, as a spreadsheet writes them: empty, or of
@@ -213,7 +192,7 @@ def read_header(file: SourceFile, limits: Limits = LIMITS) -> Table:
     SourceError
         When the file is empty, no text, or not in lines.
     """
-    with open_text(file, limits) as stream:
+    with open_text(file) as stream:
         lines = stream.read(2**16).split(b"\n")
     number = next((n for n, line in enumerate(lines) if line.strip(b' \t\r,;"')), None)
     if number is None:
@@ -266,7 +245,7 @@ def _next_line(file: SourceFile, position: int) -> int:
     """Return where the first line that begins at or behind a position begins."""
     position -= 1
     # A line beyond the limit is refused when it is read: no use in looking for its end.
-    with file.open_span(position, position + LIMITS.line_bytes + BLOCK_BYTES) as stream:
+    with file.open_span(position, position + file.limits.line_bytes + BLOCK_BYTES) as stream:
         while data := stream.read(2**16):
             cut = data.find(b"\n") + 1
             if cut:
@@ -276,10 +255,7 @@ def _next_line(file: SourceFile, position: int) -> int:
 
 
 def read_blocks(
-    table: Table,
-    block_bytes: int = BLOCK_BYTES,
-    limits: Limits = LIMITS,
-    span: Span | None = None,
+    table: Table, block_bytes: int = BLOCK_BYTES, span: Span | None = None
 ) -> Iterator[bytes]:
     """Yield the lines below the header in blocks of whole lines, none of them empty.
 
@@ -288,7 +264,6 @@ def read_blocks(
     table : Table
     block_bytes : int
         About the size of a block.
-    limits : Limits
     span : (int, int), optional
         Read this stretch only, one of `split_lines`.
 
@@ -297,7 +272,8 @@ def read_blocks(
     LimitError
         When a line is longer than any real one.
     """
-    with _open_lines(table, limits, span) as stream:
+    line_bytes = table.file.limits.line_bytes
+    with _open_lines(table, span) as stream:
         rest = b""
         header_lines = table.header_lines if span is None else 0
         while True:
@@ -315,21 +291,19 @@ def read_blocks(
                     block = block.partition(b"\n")[2]
                 if block:
                     yield block
-            if len(rest) > limits.line_bytes:
+            if len(rest) > line_bytes:
                 raise LimitError(
-                    f"{table.file}: a line is longer than {limits.line_bytes:,} bytes, "
+                    f"{table.file}: a line is longer than {line_bytes:,} bytes, "
                     "so this is no table of gaze. Give the file as it was downloaded."
                 )
             if not data:
                 return
 
 
-def _open_lines(
-    table: Table, limits: Limits, span: Span | None
-) -> AbstractContextManager[BinaryIO]:
+def _open_lines(table: Table, span: Span | None) -> AbstractContextManager[BinaryIO]:
     if span is None:
-        return open_text(table.file, limits)
-    return cast(AbstractContextManager[BinaryIO], table.file.open_span(*span, limits))
+        return open_text(table.file)
+    return cast(AbstractContextManager[BinaryIO], table.file.open_span(*span))
 
 
 def parse_block(block: bytes, table: Table, layout: Layout) -> Rows:
@@ -386,6 +360,7 @@ def _parse_typed(block: bytes, table: Table, layout: Layout) -> Rows:
         flag=_flags(frame[layout.flag]),
         readable=key >= 0,
         lines=lines,
+        in_fixation=_in_fixation(frame, layout),
     )
 
 
@@ -434,6 +409,18 @@ def _read_frame(
     """
     dtypes: dict[int, str] = dict.fromkeys((*layout.keys, layout.flag), text)
     dtypes |= dict.fromkeys(layout.numbers, "float64")
+    if layout.fixation is None:
+        return _read_columns(block, table, layout, dtypes)
+    try:
+        # Nearly all ids are numbers, which take less time than text.
+        return _read_columns(block, table, layout, dtypes | {layout.fixation: "float64"})
+    except ValueError:
+        return _read_columns(block, table, layout, dtypes | {layout.fixation: "object"})
+
+
+def _read_columns(
+    block: bytes, table: Table, layout: Layout, dtypes: dict[int, str]
+) -> pd.DataFrame:
     return pd.read_csv(
         io.BytesIO(block),
         header=None,
@@ -512,6 +499,22 @@ def _flags(column: pd.Series) -> npt.NDArray[np.uint8]:
     return np.array([*(_flag(str(spelling)) for spelling in spellings), 0], np.uint8)[code]
 
 
+def _in_fixation(frame: pd.DataFrame, layout: Layout) -> npt.NDArray[np.uint8]:
+    if layout.fixation is None:
+        return np.zeros(len(frame), np.uint8)
+    ids = frame[layout.fixation]
+    if ids.dtype == np.float64:
+        # pandas makes NaN of nothing but the spellings of an empty cell.
+        return np.where(np.isnan(ids.to_numpy()), np.uint8(0), np.uint8(1))
+    code, spellings = pd.factorize(ids)
+    # The last entry is for the code -1: an empty cell.
+    return np.array([*(_is_filled(spelling) for spelling in spellings), 0], np.uint8)[code]
+
+
+def _is_filled(cell: str) -> bool:
+    return cell.strip() not in _MISSING
+
+
 def _flag(cell: str) -> int:
     spelling = cell.strip()
     return 0 if spelling in _MISSING else _FLAGS.get(spelling.lower(), FLAG_UNKNOWN)
@@ -529,6 +532,7 @@ def _parse_by_line(block: bytes, table: Table, layout: Layout) -> Rows:
     numbers: list[float] = []
     flags: list[int] = []
     readable: list[bool] = []
+    in_fixation: list[bool] = []
     place: list[int] = []
     for line in different:
         cells = _row(line, table)
@@ -542,6 +546,7 @@ def _parse_by_line(block: bytes, table: Table, layout: Layout) -> Rows:
         integers.extend(value or 0 for value in row_integers)
         numbers.extend(_number(cells[p], table.decimal) for p in layout.numbers)
         flags.append(_row_flag(cells, table, layout))
+        in_fixation.append(layout.fixation is not None and _is_filled(cells[layout.fixation]))
     row = np.array(place, np.int64)[code]
     row = row[row >= 0]
     return Rows(
@@ -552,6 +557,7 @@ def _parse_by_line(block: bytes, table: Table, layout: Layout) -> Rows:
         flag=np.array(flags, np.uint8)[row],
         readable=np.array(readable, np.bool_)[row],
         lines=block.count(b"\n") + (block[-1:] not in (b"\n", b"")),
+        in_fixation=np.array(in_fixation, np.uint8)[row],
     )
 
 
@@ -665,7 +671,7 @@ def _number(cell: str, decimal: str) -> float:
         return math.nan
 
 
-def read_records(file: SourceFile, limits: Limits = LIMITS) -> list[dict[str, str]]:
+def read_records(file: SourceFile) -> list[dict[str, str]]:
     """Read a small table of text, such as ``sections.csv``, as a list of rows.
 
     Names typed on old systems may not be UTF-8: then the table is read as Windows-1252.
@@ -677,8 +683,9 @@ def read_records(file: SourceFile, limits: Limits = LIMITS) -> list[dict[str, st
     SourceError
         When it is no table.
     """
-    table = read_header(file, limits)
-    with open_text(file, limits) as stream:
+    limits = file.limits
+    table = read_header(file)
+    with open_text(file) as stream:
         data = stream.read(limits.small_table_bytes + 1)
     if len(data) > limits.small_table_bytes:
         raise LimitError(

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from contextlib import ExitStack, contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -26,7 +26,8 @@ from gazeheat_core.exports import (
     read_export,
     sources_of,
 )
-from gazeheat_core.exports.pupil_cloud import PICTURE_SUFFIXES, read_images
+from gazeheat_core.exports.finding import is_picture
+from gazeheat_core.exports.reading import read_images
 from gazeheat_core.exports.sources import Given
 from gazeheat_core.library import Library, ServerStudy
 from gazeheat_core.page.markup import plain
@@ -162,8 +163,7 @@ def lone_picture(sources: Sequence[Given]) -> gh.Upload | None:
     """Return the picture that was given without any gaze, for the study that is chosen."""
     match sources:
         case [[gh.Upload() as upload]]:
-            is_picture = PurePosixPath(upload.name).suffix.lower() in PICTURE_SUFFIXES
-            return upload if is_picture else None
+            return upload if is_picture(upload.name) else None
     return None
 
 

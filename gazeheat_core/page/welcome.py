@@ -50,7 +50,8 @@ def welcome() -> None:
         with st.expander("Where do I get the export?"):
             st.markdown(
                 "1. In Pupil Cloud, open your project and its **Enrichments**. You need a "
-                "*Reference Image Mapper* or a *Marker Mapper* that has finished.\n"
+                "*Reference Image Mapper*, an *Auto Image Mapper* or a *Marker Mapper* that has "
+                "finished.\n"
                 "2. On the enrichment, choose **Download**.\n"
                 "3. Drop the ZIP here as it is. There is no need to unpack it."
             )

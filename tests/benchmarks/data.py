@@ -201,4 +201,4 @@ def made_export(samples, size, *, recordings=RECORDINGS):
         section = gh.Section(gaze_id("a", i), gaze)
         people.append(gh.Recording(gaze_id("b", i), f"P{i + 1:02}", f"Wearer {i + 1}", (section,)))
     image = gh.ReferenceImage(size, photo(size))
-    return gh.Export("Shelf", "reference-image-mapper", tuple(people), image)
+    return gh.Export("Shelf", "Reference Image Mapper", tuple(people), image)

@@ -17,7 +17,7 @@ import app
 import gazeheat_core as gh
 from gazeheat_core.exports import find_exports, open_source
 from gazeheat_core.exports.picture import read_picture
-from gazeheat_core.exports.pupil_cloud import read_images
+from gazeheat_core.exports.reading import read_images
 from gazeheat_core.studies import open_executor, submit_export
 from tests.benchmarks.data import MOST_SAMPLES, RECORDINGS, SIZE, photo, write_folder, write_zip
 from tests.benchmarks.measure import MB, seconds

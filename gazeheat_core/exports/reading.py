@@ -1,39 +1,26 @@
-"""Pupil Cloud's enrichment downloads: Reference Image Mapper and Marker Mapper.
-
-The only place that knows their column and file names.
-"""
+"""A found export to recordings, sections and samples, and what is odd about them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from gazeheat_core.errors import (
-    ColumnsError,
-    ExportError,
-    GazeheatError,
-    LimitError,
-    UnmappedError,
-    listed,
-    shown,
-)
-from gazeheat_core.exports import tables
+from gazeheat_core.errors import ColumnsError, ExportError, GazeheatError, LimitError
+from gazeheat_core.exports import formats, tables
+from gazeheat_core.exports.finding import FoundExport
+from gazeheat_core.exports.formats import check_ids, find_layout
 from gazeheat_core.exports.picture import read_picture, read_pictures
-from gazeheat_core.exports.sources import LIMITS, Limits, SourceFile
 from gazeheat_core.exports.tables import Layout, Rows, Span, Table
 from gazeheat_core.model import (
-    UNITS,
-    EnrichmentKind,
     Export,
     Fixations,
     FloatArray,
+    Frame,
     GazeSamples,
     IntArray,
     Recording,
@@ -44,129 +31,21 @@ from gazeheat_core.model import (
     count_inside,
 )
 
-GAZE_FILE = "gaze.csv"
-FIXATIONS_FILE = "fixations.csv"
-SECTIONS_FILE = "sections.csv"
-PICTURE_STEM = "reference_image"
-PICTURE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-
 # As many numbers as the C library never puts on its heap: 64 MiB, twice its limit.
 _LARGE = 2**23
 # Numbers from which on a column gets pages of its own. A process has 65,530 stretches of
 # pages, so a file of many small sections must not take one for each.
 _MANY = 2**14
 
-# Problems of one source that are told one by one.
-_FEW_PROBLEMS = 5
 # Samples that a judgement on their unit takes: a tenth of a second at 200 Hz. A recording of
 # fewer may well hold a single glance beside the picture.
 _FEW_SAMPLES = 20
-
-_KEY_COLUMNS = ("recording id", "section id")
-_FLAG_COLUMNS: dict[EnrichmentKind, tuple[str, str]] = {
-    "reference-image-mapper": ("detected in reference image", "in reference image {} [px]"),
-    "marker-mapper": ("detected on surface", "on surface {} [normalized]"),
-}
-_FOLDER_NAME = re.compile(r"^.*?_([A-Z]+(?:-[A-Z]+)*-MAPPER)_(?P<name>.+?)(?:_csv)?(?: \(\d+\))?$")
-
-_HOW_TO_MAP = (
-    "In Pupil Cloud, add a Reference Image Mapper or a Marker Mapper enrichment to the "
-    "project, let it finish, and download that."
-)
-# Files that tell of a download that we know, and cannot use.
-_FOREIGN_FILES = (
-    (r"gaze_on_face\.csv|fixations_on_face\.csv|face_positions\.csv", "a Face Mapper export"),
-    (r"gaze_positions_on_surface_.*\.csv", "a surface export of Pupil Player or Neon Player"),
-    (r".*\.tsv", "a table of another tracker"),
-    (r"scene_camera\.json|world_timestamps\.csv|events\.csv|imu\.csv", "a raw recording"),
-)
 
 # Rows read so far, and the share of the file from 0 to 1: called while a large one is read.
 OnRows = Callable[[int, float], None]
 
 
-@dataclass(frozen=True, slots=True)
-class FoundExport:
-    """An export recognised by its header, not yet read."""
-
-    name: str
-    kind: EnrichmentKind
-    gaze: Table
-    files: tuple[SourceFile, ...]
-
-    @property
-    def folder(self) -> PurePosixPath:
-        """Folder of the export inside its source."""
-        return self.gaze.file.folder
-
-    @property
-    def material(self) -> tuple[SourceFile, ...]:
-        """Files that decide the histograms: gaze, sections and picture."""
-        files = (self.gaze.file, self.file(SECTIONS_FILE), _picture_file(self))
-        return tuple(file for file in files if file is not None)
-
-    def file(self, name: str) -> SourceFile | None:
-        """Return the file of exactly that name beside ``gaze.csv``."""
-        return next((file for file in self.files if file.name.lower() == name), None)
-
-
-def find_exports(
-    files: Iterable[SourceFile], limits: Limits = LIMITS
-) -> tuple[list[FoundExport], list[GazeheatError]]:
-    """Find the exports among the files of one source; reads headers only.
-
-    Returns
-    -------
-    found : list of FoundExport
-        Empty where there are more than the limits allow.
-    problems : list of GazeheatError
-        What is wrong with the folders that looked like an export and are none. Of many
-        folders there is one that says how many.
-    """
-    folders: dict[PurePosixPath, list[SourceFile]] = {}
-    for file in files:
-        folders.setdefault(file.folder, []).append(file)
-    found: list[FoundExport] = []
-    problems: list[GazeheatError] = []
-    for folder, members in folders.items():
-        gaze = [file for file in members if file.name.lower() == GAZE_FILE]
-        try:
-            if len(gaze) > 1:
-                raise ExportError(
-                    f"Several files named {GAZE_FILE} were given together, so it is not clear "
-                    "what belongs to what. Give one export's files at a time, or the ZIPs."
-                )
-            if gaze:
-                found.append(_recognise(gaze[0], folder, members, limits))
-        except GazeheatError as error:
-            problems.append(error)
-        if len(found) > limits.exports:
-            source = found[0].gaze.file.source or "The files given"
-            return [], [
-                LimitError(
-                    f"{source}: more than {limits.exports:,} exports. Give some of them at a time."
-                )
-            ]
-    if not found and not problems:
-        problems.append(_nothing_found([file for members in folders.values() for file in members]))
-    return found, _together(problems)
-
-
-def _together(problems: list[GazeheatError]) -> list[GazeheatError]:
-    """Make one problem of many: the first that is not excused by good exports beside it."""
-    if len(problems) <= _FEW_PROBLEMS:
-        return problems
-    first = next((p for p in problems if not isinstance(p, UnmappedError)), problems[0])
-    return [
-        type(first)(
-            f"{len(problems):,} folders hold a {GAZE_FILE} that cannot be used. The first: {first}"
-        )
-    ]
-
-
-def read_export(
-    found: FoundExport, on_rows: OnRows | None = None, limits: Limits = LIMITS
-) -> Export:
+def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
     """Read an export into memory, 24 bytes a gaze sample.
 
     A picture that most of the gaze does not lie on is left out, and `image_problem` says why.
@@ -182,9 +61,9 @@ def read_export(
         When a file is damaged.
     """
     notices: list[str] = []
-    described = read_sections(found, notices, limits)
-    buffers, tally = _read_gaze(found, on_rows, limits)
-    fixations = _read_fixations(found, notices, limits)
+    described = read_sections(found, notices)
+    buffers, tally = _read_gaze(found, on_rows)
+    fixations = _read_fixations(found, notices)
     recordings = _assemble(described, buffers, fixations)
     positions = [s.gaze.x for r in recordings for s in r.sections]
     detected = sum(int(np.count_nonzero(np.isfinite(x))) for x in positions)
@@ -196,19 +75,19 @@ def read_export(
         detected=detected,
         tally=tally,
         rounded=_rounded_by_spreadsheet(recordings),
-        limits=limits,
     )
-    image, problem = _read_image(found, recordings, limits)
+    image, problem = _read_image(found, recordings)
     doubts: list[str] = []
-    if image is not None or UNITS[found.kind] == "normalized":
+    if image is not None or found.frame is not None:
         size = (1, 1) if image is None else image.size
-        misfit, doubts = judge_samples(str(found.gaze.file), found.kind, size, recordings)
+        misfit, doubts = judge_samples(str(found.gaze.file), found.frame, size, recordings)
         if misfit:
             image, problem = None, f"{misfit} The gaze reaches {px(gaze_reach(recordings))}."
     notices += [*(image.notices if image is not None else ()), *doubts]
     return Export(
         name=found.name,
         kind=found.kind,
+        frame=found.frame,
         recordings=recordings,
         image=image,
         image_problem=problem,
@@ -226,7 +105,6 @@ def judge_gaze(
     detected: int,
     tally: Tally,
     rounded: bool,
-    limits: Limits = LIMITS,
 ) -> list[str]:
     """Say what is odd about the gaze that was read.
 
@@ -244,7 +122,6 @@ def judge_gaze(
         Of the whole file; an empty one for histograms that were judged when they were made.
     rounded : bool
         Whether the timestamps are whole seconds.
-    limits : Limits
 
     Returns
     -------
@@ -259,11 +136,9 @@ def judge_gaze(
         When there are no rows, or at least half of those with gaze cannot be read.
     """
     file = found.gaze.file
-    if recordings > limits.recordings:
-        raise LimitError(
-            f"{file}: more than {limits.recordings:,} recordings. "
-            "Check that 'recording id' holds what its name says."
-        )
+    if recordings > file.limits.recordings:
+        ids = check_ids(found.gaze, find_layout(found.format, found.gaze))
+        raise LimitError(f"{file}: more than {file.limits.recordings:,} recordings. {ids}")
     if rows == 0:
         raise ExportError(
             f"{file}: there is a header but no gaze below it. Check in Pupil Cloud "
@@ -298,25 +173,24 @@ def judge_gaze(
 
 
 def judge_samples(
-    label: str, kind: EnrichmentKind, size: Size, recordings: tuple[Recording, ...]
+    label: str, frame: Frame | None, size: Size, recordings: tuple[Recording, ...]
 ) -> tuple[str, list[str]]:
     """Judge the positions of samples that are held, as `judge_positions`."""
-    is_px = UNITS[kind] == "px"
-    extent = (float(size[0]), float(size[1])) if is_px else (1.0, 1.0)
+    extent = (float(size[0]), float(size[1])) if frame is None else frame[2:]
     gaze = [section.gaze for recording in recordings for section in recording.sections]
     return judge_positions(
         label,
-        kind,
+        frame,
         size,
         detected=sum(int(np.count_nonzero(np.isfinite(g.x))) for g in gaze),
         inside=count_inside(recordings, extent),
-        in_corner=count_in_corner(recordings, size) if is_px else 0,
+        in_corner=count_in_corner(recordings, size) if frame is None else 0,
     )
 
 
 def judge_positions(
     label: str,
-    kind: EnrichmentKind,
+    frame: Frame | None,
     size: Size,
     *,
     detected: int,
@@ -329,7 +203,8 @@ def judge_positions(
     ----------
     label : str
         Name of the file in messages.
-    kind : "reference-image-mapper" or "marker-mapper"
+    frame : (float, float, float, float) or None
+        The numbers at the borders of a surface; None for pixels of the picture.
     size : (int, int)
         Width and height of the picture in pixels; of a surface, it is not looked at.
     detected : int
@@ -353,7 +228,7 @@ def judge_positions(
     """
     if detected < _FEW_SAMPLES:
         return "", []
-    if UNITS[kind] == "normalized":
+    if frame is not None:
         # Of positions in pixels or percent next to none is within 0 and 1, while of people
         # who look past a surface some gaze still falls on it.
         if inside * 100 < detected:
@@ -407,99 +282,6 @@ def px(size: Size) -> str:
     # A damaged position may have three hundred digits.
     width, height = (f"{side:,}" if abs(side) < 10**9 else f"{side:.0e}" for side in size)
     return f"{width} × {height} px"
-
-
-def enrichment_name(folder: str) -> str:
-    """Return the enrichment's name from its download's folder or file name.
-
-    Examples
-    --------
-    >>> enrichment_name("My project_REFERENCE-IMAGE-MAPPER_Shop shelf_csv (1)")
-    'Shop shelf'
-    >>> enrichment_name("marker_mapper_2025")
-    'marker_mapper_2025'
-    """
-    match = _FOLDER_NAME.match(folder)
-    return match["name"] if match else folder
-
-
-def _recognise(
-    file: SourceFile, folder: PurePosixPath, members: list[SourceFile], limits: Limits
-) -> FoundExport:
-    table = tables.read_header(file, limits)
-    name = folder.name or re.sub(r"\.zip$", "", file.source, flags=re.IGNORECASE) or "Export"
-    for kind, (flag, _) in _FLAG_COLUMNS.items():
-        if f"gaze {flag}" in table.columns:
-            _layout(table, "gaze", kind)  # names the missing columns
-            return FoundExport(shown(enrichment_name(name)), kind, table, tuple(members))
-    if "gaze x [px]" in table.columns:
-        raise UnmappedError(
-            f"{file}: this is gaze in a raw recording's scene camera (column 'gaze x [px]'), "
-            f"not mapped to a picture. {_HOW_TO_MAP}"
-        )
-    if "gaze detected on face" in table.columns or _foreign(members) == "a Face Mapper export":
-        raise UnmappedError(
-            f"{file}: this is a Face Mapper export; it says whether a face was looked at, "
-            f"not where on a picture. {_HOW_TO_MAP}"
-        )
-    raise ColumnsError(
-        f"{file}: the header is not one of a Reference Image Mapper or Marker Mapper export. "
-        f"Needs a column 'gaze detected in reference image' or 'gaze detected on surface', "
-        f"found {listed(table.columns)}. {_HOW_TO_MAP}"
-    )
-
-
-def _foreign(files: list[SourceFile]) -> str | None:
-    for pattern, what in _FOREIGN_FILES:
-        if any(re.fullmatch(pattern, file.name, re.IGNORECASE) for file in files):
-            return what
-    return None
-
-
-def _nothing_found(files: list[SourceFile]) -> GazeheatError:
-    source = next((file.source for file in files if file.source), "") or "The files given"
-    what = _foreign(files)
-    if what:
-        return UnmappedError(
-            f"{source}: this looks like {what}, which holds no {GAZE_FILE} "
-            f"mapped to a picture. {_HOW_TO_MAP}"
-        )
-    names = sorted({file.name for file in files})
-    if FIXATIONS_FILE in names:
-        return ExportError(
-            f"{source}: there is a {FIXATIONS_FILE} but no {GAZE_FILE}, as in a Manual Mapper "
-            f"export, which has no gaze. {_HOW_TO_MAP}"
-        )
-    inner = next((name for name in names if name.lower().endswith(".zip")), None)
-    if inner:
-        return ExportError(f"{source}: it holds another ZIP ({shown(inner)}). Give that one.")
-    return ExportError(
-        f"{source}: no {GAZE_FILE} found"
-        + (f", only {listed(names, 8, '')}" if names else "; it is empty")
-        + ". Give the download of a Reference Image Mapper or Marker Mapper enrichment, "
-        "with all its files."
-    )
-
-
-def _layout(table: Table, what: str, kind: EnrichmentKind) -> Layout:
-    """Find the columns of a gaze or fixations table."""
-    flag, position = _FLAG_COLUMNS[kind]
-    xy = f"gaze position {position}" if what == "gaze" else "fixation {} " + position.split()[-1]
-    times = (
-        ("timestamp [ns]",)
-        if what == "gaze"
-        else ("fixation id", "start timestamp [ns]", "end timestamp [ns]")
-    )
-    numbers = (xy.format("x"), xy.format("y"), *(("duration [ms]",) if what == "fixation" else ()))
-    needed = table.positions(_KEY_COLUMNS[0], *times, f"{what} {flag}", *numbers)
-    section = table.position(_KEY_COLUMNS[1])
-    count = len(times)
-    return Layout(
-        keys=(needed[0],) if section is None else (needed[0], section),
-        integers=needed[1 : 1 + count],
-        flag=needed[1 + count],
-        numbers=needed[2 + count :],
-    )
 
 
 @dataclass(slots=True)
@@ -559,7 +341,8 @@ class Group(NamedTuple):
     unreadable : int
         Rows that were left out.
     columns : tuple of arrays
-        As the layout orders them: whole numbers first, then decimal ones.
+        As the layout orders them: whole numbers, decimal ones, and last a uint8 array that is
+        1 where a sample belongs to a fixation.
     """
 
     key: SectionKey
@@ -618,24 +401,21 @@ class Block(NamedTuple):
     groups: list[Group]
 
 
-def iter_gaze(
-    found: FoundExport, limits: Limits = LIMITS, span: Span | None = None
-) -> Iterator[Block]:
-    """Read an export's gaze block by block: timestamps, x and y of each section.
+def iter_gaze(found: FoundExport, span: Span | None = None) -> Iterator[Block]:
+    """Read an export's gaze block by block.
+
+    The columns of each section are timestamps, x, y, and 1 for a sample in a fixation.
 
     Parameters
     ----------
     found : FoundExport
-    limits : Limits
     span : (int, int), optional
         Read this stretch of the file only, one of `tables.split_lines`.
     """
-    return _iter_blocks(found.gaze, _layout(found.gaze, "gaze", found.kind), limits, span)
+    return iter_blocks(found.gaze, find_layout(found.format, found.gaze), span)
 
 
-def _iter_blocks(
-    table: Table, layout: Layout, limits: Limits, span: Span | None = None
-) -> Iterator[Block]:
+def iter_blocks(table: Table, layout: Layout, span: Span | None = None) -> Iterator[Block]:
     """Read a table of gaze or fixations block by block.
 
     Rows that are flagged but have no finite position count as unreadable; where the
@@ -646,9 +426,10 @@ def _iter_blocks(
     ExportError
         When so many rows cannot be read that the rest would take too long.
     """
+    most_unreadable = table.file.limits.unreadable_rows
     total = unreadable = 0
     is_explained = False
-    for text in _read_ahead(tables.read_blocks(table, limits=limits, span=span)):
+    for text in _read_ahead(tables.read_blocks(table, span=span)):
         rows = tables.parse_block(text, table, layout)
         detected = rows.flag == 1
         finite = np.isfinite(rows.numbers[0]) & np.isfinite(rows.numbers[1])
@@ -662,7 +443,7 @@ def _iter_blocks(
             is_explained = True
         total += len(rows)
         unreadable += int(np.count_nonzero(bad))
-        if unreadable > limits.unreadable_rows and unreadable * 10 > total * 9:
+        if unreadable > most_unreadable and unreadable * 10 > total * 9:
             raise ExportError(
                 f"{table.file}: {unreadable:,} of the {total:,} rows looked at cannot be read. "
                 "Give the file as downloaded, not as saved by a spreadsheet."
@@ -672,7 +453,8 @@ def _iter_blocks(
         groups = []
         for index, chosen in _group(rows):
             recording_id, *section_id = rows.keys[index]
-            columns = tuple(column[chosen] for column in (*rows.integers, *rows.numbers))
+            all_columns = (*rows.integers, *rows.numbers, rows.in_fixation)
+            columns = tuple(column[chosen] for column in all_columns)
             key = (recording_id, section_id[0] if section_id else "")
             groups.append(Group(key, int(unread[index]), columns))
         yield Block(len(rows), tally, len(text), groups)
@@ -688,17 +470,14 @@ def _read_ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _collect(
-    table: Table,
-    layout: Layout,
-    dtypes: Sequence[type],
-    on_rows: OnRows | None,
-    limits: Limits,
+    table: Table, layout: Layout, dtypes: Sequence[type], on_rows: OnRows | None = None
 ) -> tuple[dict[SectionKey, _Columns], Tally]:
-    """Read a table into growing columns per recording and section."""
+    """Read a table into growing columns per recording and section: the first of each group."""
+    limits = table.file.limits
     buffers: dict[SectionKey, _Columns] = {}
     tally = Tally()
     total = read_bytes = 0
-    for block in _iter_blocks(table, layout, limits):
+    for block in iter_blocks(table, layout):
         total += block.rows
         if total > limits.rows:
             raise LimitError(
@@ -711,12 +490,12 @@ def _collect(
             if buffer is None:
                 if len(buffers) == limits.sections:
                     raise LimitError(
-                        f"{table.file}: more than {limits.sections:,} sections. Check that "
-                        "'recording id' and 'section id' hold what their names say."
+                        f"{table.file}: more than {limits.sections:,} sections. "
+                        f"{check_ids(table, layout)}"
                     )
                 buffer = buffers[key] = _Columns([np.empty(0, dtype) for dtype in dtypes])
             buffer.unreadable += unreadable
-            buffer.append(*columns)
+            buffer.append(*columns[: len(dtypes)])
         read_bytes += block.size_bytes
         if on_rows is not None:
             on_rows(total, min(1.0, read_bytes / max(1, table.file.size_bytes)))
@@ -724,24 +503,22 @@ def _collect(
 
 
 def _read_gaze(
-    found: FoundExport, on_rows: OnRows | None, limits: Limits
+    found: FoundExport, on_rows: OnRows | None
 ) -> tuple[dict[SectionKey, _Columns], Tally]:
-    layout = _layout(found.gaze, "gaze", found.kind)
-    return _collect(found.gaze, layout, [np.int64, np.float64, np.float64], on_rows, limits)
+    layout = find_layout(found.format, found.gaze)
+    return _collect(found.gaze, layout, [np.int64, np.float64, np.float64], on_rows)
 
 
-def _read_fixations(
-    found: FoundExport, notices: list[str], limits: Limits
-) -> dict[SectionKey, Fixations] | None:
+def _read_fixations(found: FoundExport, notices: list[str]) -> dict[SectionKey, Fixations] | None:
     """Read the fixations; None where there are none or they cannot be used."""
-    file = found.file(FIXATIONS_FILE)
+    file = found.fixations
     if file is None:
         return None
     try:
-        table = tables.read_header(file, limits)
-        layout = _layout(table, "fixation", found.kind)
+        table = tables.read_header(file)
+        layout = find_layout(formats.fixations_beside(found.format), table)
         dtypes = [np.int64] * 3 + [np.float64] * 3
-        buffers, _ = _collect(table, layout, dtypes, None, limits)
+        buffers, _ = _collect(table, layout, dtypes)
     except GazeheatError as error:
         notices.append(f"{error} The fixations are left out; the gaze is not affected.")
         return None
@@ -754,7 +531,7 @@ def _read_fixations(
 
 @dataclass(slots=True)
 class Described:
-    """What ``sections.csv`` says of one recording."""
+    """What the list of sections says of one recording."""
 
     name: str = ""
     wearer: str = ""
@@ -762,16 +539,14 @@ class Described:
 
 
 def count_recordings(found: FoundExport) -> int | None:
-    """Count the recordings that ``sections.csv`` lists; None without one that can be used."""
+    """Count the recordings that the list of sections names; None without one that can be used."""
     try:
         return len(read_sections(found, [])) or None
     except LimitError:
         return None
 
 
-def read_sections(
-    found: FoundExport, notices: list[str], limits: Limits = LIMITS
-) -> dict[str, Described]:
+def read_sections(found: FoundExport, notices: list[str]) -> dict[str, Described]:
     """Read what is known of the recordings, by their ids; adds to `notices`.
 
     Raises
@@ -779,13 +554,12 @@ def read_sections(
     LimitError
         When the table is too large, or lists too many recordings.
     """
-    file = found.file(SECTIONS_FILE)
+    file = found.sections
     if file is None:
         return {}
     try:
-        records = tables.read_records(file, limits)
-        if records and "recording id" not in records[0]:
-            raise ColumnsError(f"{file}: has no column 'recording id'.")
+        records = tables.read_records(file)
+        columns = _section_columns(tables.read_header(file))
     except LimitError:
         raise
     except GazeheatError as error:
@@ -793,20 +567,38 @@ def read_sections(
         return {}
     described: dict[str, Described] = {}
     for record in records:
-        recording = described.setdefault(record.get("recording id", ""), Described())
-        recording.name = recording.name or record.get("recording name", "")
-        recording.wearer = recording.wearer or record.get("wearer name", "")
-        recording.events[record.get("section id", "")] = (
-            record.get("start event name", ""),
-            record.get("end event name", ""),
+        recording_id, section_id, name, wearer, start_event, end_event = (
+            "" if column is None else record.get(column, "") for column in columns
         )
+        recording = described.setdefault(recording_id, Described())
+        recording.name = recording.name or name
+        recording.wearer = recording.wearer or wearer
+        recording.events[section_id] = (start_event, end_event)
     described.pop("", None)
-    if len(described) > limits.recordings:
+    if len(described) > file.limits.recordings:
         raise LimitError(
-            f"{file}: more than {limits.recordings:,} recordings. "
+            f"{file}: more than {file.limits.recordings:,} recordings. "
             "Check that it is the file from the export."
         )
     return described
+
+
+def _section_columns(table: Table) -> list[str | None]:
+    """Return the names that a list of sections has for recording, section and the rest."""
+    known = formats.SECTIONS
+    header = formats.Header(table.columns)
+    if not header.find(known.recording):
+        raise ColumnsError(f"{table.file}: has no column '{known.recording}'.")
+    wanted = (
+        known.recording,
+        known.section,
+        known.name,
+        known.wearer,
+        known.start_event,
+        known.end_event,
+    )
+    found = [header.find(column) for column in wanted]
+    return [table.columns[places[0].position] if places else None for places in found]
 
 
 def _assemble(
@@ -856,17 +648,7 @@ def is_rounded(timestamp_ns: IntArray) -> bool:
     return not (timestamp_ns[:1000] % 1_000_000_000).any()
 
 
-def _picture_file(found: FoundExport) -> SourceFile | None:
-    """Return the reference image; among loose files, the only picture is it."""
-    pictures = [file for file in found.files if file.path.suffix.lower() in PICTURE_SUFFIXES]
-    named = [f for f in pictures if PurePosixPath(f.name).stem.lower() == PICTURE_STEM]
-    if named:
-        return named[0]
-    is_loose = not found.gaze.file.source
-    return pictures[0] if is_loose and len(pictures) == 1 else None
-
-
-def read_images(found: FoundExport, limits: Limits = LIMITS) -> tuple[ReferenceImage, ...]:
+def read_images(found: FoundExport) -> tuple[ReferenceImage, ...]:
     """Read the reference image without the gaze: all that it may mean, as `read_pictures`.
 
     Returns
@@ -874,21 +656,23 @@ def read_images(found: FoundExport, limits: Limits = LIMITS) -> tuple[ReferenceI
     tuple of ReferenceImage
         Empty without a picture that can be used.
     """
-    file = _picture_file(found)
+    file = found.picture
     if file is None:
         return ()
     try:
-        data = file.read(limits.picture_bytes)
-        return read_pictures(data, str(file), by_gaze=UNITS[found.kind] == "px", limits=limits)
+        data = file.read(file.limits.picture_bytes)
+        by_gaze = found.frame is None
+        images = read_pictures(data, str(file), by_gaze=by_gaze, limits=file.limits)
+        return tuple(_noted(found, image) for image in images)
     except GazeheatError:
         return ()
 
 
 def _read_image(
-    found: FoundExport, recordings: tuple[Recording, ...], limits: Limits
+    found: FoundExport, recordings: tuple[Recording, ...]
 ) -> tuple[ReferenceImage | None, str]:
     """Read the reference image; a broken one leaves its reason, and the gaze is kept."""
-    file = _picture_file(found)
+    file = found.picture
     if file is None:
         return None, ""
 
@@ -896,8 +680,15 @@ def _read_image(
         return count_inside(recordings, (float(size[0]), float(size[1])))
 
     try:
-        data = file.read(limits.picture_bytes)
-        by_gaze = samples_inside if UNITS[found.kind] == "px" else None
-        return read_picture(data, str(file), by_gaze, limits), ""
+        data = file.read(file.limits.picture_bytes)
+        by_gaze = samples_inside if found.frame is None else None
+        return _noted(found, read_picture(data, str(file), by_gaze, file.limits)), ""
     except GazeheatError as error:
         return None, str(error)
+
+
+def _noted(found: FoundExport, image: ReferenceImage) -> ReferenceImage:
+    """Add to a picture what is to be said of its name."""
+    if not found.picture_notice:
+        return image
+    return replace(image, notices=(found.picture_notice, *image.notices))

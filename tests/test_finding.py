@@ -1,0 +1,234 @@
+"""Which files make an export, and what it is called."""
+
+import io
+
+import pytest
+
+import gazeheat_core as gh
+from gazeheat_core.exports import Limits, find_exports, open_source, read_export
+from tests.builders import (
+    MM,
+    RIM,
+    ROWS,
+    SIZE,
+    export_files,
+    export_zip,
+    folder_name,
+    gaze_columns,
+    gaze_csv,
+    picture_bytes,
+)
+from tests.test_reading import contains, read, refusal, upload
+
+# ---------------------------------------------------------------- where exports lie
+
+NAMES = {
+    "at the root": ("", "study"),
+    "in its folder": (folder_name(), "Shelf"),
+    "second download": (folder_name() + " (1)", "Shelf"),
+    "deeper": ("Downloads/today/" + folder_name("Läden: A, B"), "Läden: A, B"),
+    "marker mapper": (folder_name("Wall_2", kind=MM), "Wall_2"),
+    "other name": ("my export", "my export"),
+    "several words in capitals": ("A_B_MANUAL-MAPPER_C_csv", "C"),
+}
+
+
+@pytest.mark.parametrize(("folder", "name"), NAMES.values(), ids=NAMES.keys())
+def test_the_folder_names_the_enrichment(folder, name):
+    prefix = folder and folder + "/"
+    export = read({prefix + file: data for file, data in export_files().items()})
+    assert (export.name, export.rows) == (name, 9)
+
+
+def test_the_zip_names_the_enrichment_where_no_folder_does():
+    given = upload(export_files(), folder_name("Wall", kind=MM) + " (2).ZIP")
+    assert gh.read_exports(given)[0].name == "Wall"
+
+
+def test_several_exports_in_one_zip():
+    files = {
+        f"{folder_name(name, kind)}/{file}": data
+        for name, kind in [("A", RIM), ("B", MM)]
+        for file, data in export_files(kind=kind).items()
+    }
+    files["__MACOSX/x/._gaze.csv"] = b"\0\5\x16\7"
+    a, b = gh.read_exports(upload(files))
+    assert [(e.name, e.kind, e.rows) for e in (a, b)] == [("B", MM, 9), ("A", RIM, 9)]
+    assert a.title == "B · Marker Mapper"
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("Study_AUTO-IMAGE-MAPPER_Poster_csv", "Auto Image Mapper"),
+        ("Study_NEW-MAPPER_Poster_csv (1)", "New Mapper"),
+        ("Study_REFERENCE-IMAGE-MAPPER_Poster_csv", RIM),
+        # A folder's name makes no surface of a picture in pixels.
+        ("Study_MARKER-MAPPER_Poster_csv", RIM),
+        ("Study_MANUAL-MAPPER_Poster_csv", RIM),
+        ("Poster", RIM),
+    ],
+)
+def test_the_folder_tells_enrichments_of_the_same_columns_apart(folder, kind):
+    inside = read({f"{folder}/{name}": data for name, data in export_files().items()})
+    (outside,) = gh.read_exports(upload(export_files(), f"{folder}.zip"))
+    for export in (inside, outside):
+        assert (export.name, export.kind, export.title) == ("Poster", kind, f"Poster · {kind}")
+        assert (export.frame, export.unit, export.rows) == (None, "px", 9)
+
+
+@pytest.mark.parametrize("kind", [RIM, MM])
+def test_the_only_picture_is_used_whatever_its_name(kind):
+    files = export_files(kind=kind)
+    picture = files.pop("reference_image.jpeg")
+    export = read({f"a/{name}": data for name, data in files.items()} | {"a/Photo 7.JPG": picture})
+    assert export.size() == SIZE
+    assert export.notices == (
+        "a/Photo 7.JPG in study.zip is used as the reference image, since it is the only picture "
+        "beside gaze.csv.",
+    )
+    elsewhere = read({f"a/{n}": d for n, d in files.items()} | {"b/photo.jpg": picture})
+    assert elsewhere.image is None
+
+
+@pytest.mark.parametrize("name", ["reference_image.jpg", "plane_image.png", "Plane_Image.JPEG"])
+def test_a_picture_of_either_name_goes_without_saying(name):
+    files = export_files()
+    files[name] = files.pop("reference_image.jpeg")
+    export = read(files | {"photo.jpg": picture_bytes((7, 7))})
+    assert (export.size(), export.notices) == (SIZE, ())
+
+
+@pytest.mark.parametrize("suffix", ["", " (1)"])
+def test_loose_files_with_one_picture_of_any_name(suffix):
+    files = export_files()
+    files["holiday.png"] = files.pop("reference_image.jpeg")
+    loose = [
+        gh.Upload(name.replace(".", f"{suffix}."), io.BytesIO(data)) for name, data in files.items()
+    ]
+    with open_source(loose) as source:
+        (found,), problems = find_exports(source)
+        export = read_export(found)
+    assert (problems, export.rows, export.size()) == ([], 9, SIZE)
+    assert [r.name for r in export.recordings] == ["P01", "P02"]
+
+
+def test_of_several_pictures_only_the_named_one_counts():
+    files = export_files(size=None) | {
+        "a.png": picture_bytes((7, 7)),
+        "b.png": picture_bytes((9, 9)),
+    }
+    assert read(files).image is None
+    with open_source([gh.Upload(n, io.BytesIO(d)) for n, d in files.items()]) as source:
+        assert read_export(find_exports(source)[0][0]).image is None
+    assert read(files | {"Reference_Image.PNG": picture_bytes(SIZE)}).size() == SIZE
+
+
+def test_the_same_export_twice_among_loose_files():
+    loose = [upload(d, n) for n, d in export_files().items()] + [upload(b"x", "gaze (1).csv")]
+    with open_source(loose) as source:
+        found, (problem,) = find_exports(source)
+    assert found == []
+    contains(str(problem), "Several files named gaze.csv", "Give one export's files at a time")
+
+
+# ---------------------------------------------------------------- downloads that cannot be used
+
+HOW = "add a Reference Image Mapper or a Marker Mapper enrichment"
+FACE = "section id,recording id,timestamp [ns],gaze detected on face\n"
+PLAYER = "world_timestamp,world_index,gaze_timestamp,x_norm,y_norm,x_scaled,y_scaled,on_surf\n"
+NEON_PLAYER = gaze_columns(MM).split(",", 2)[2].rsplit(",", 2)[0] + "\n"
+RAW = "section id,recording id,timestamp [ns],gaze x [px],gaze y [px],worn\n"
+
+UNMAPPED = {
+    "raw recording": ({"gaze.csv": RAW, "fixations.csv": "x\n"}, "raw recording's scene camera"),
+    "raw without gaze": ({"world_timestamps.csv": "x\n"}, "a raw recording"),
+    "face mapper": ({"gaze.csv": FACE}, "a Face Mapper export"),
+    "face mapper, by a file": ({"gaze.csv": "a,b\n", "face_positions.csv": ""}, "Face Mapper"),
+    "face mapper, renamed": ({"gaze_on_face.csv": FACE}, "a Face Mapper export"),
+    "pupil player": ({"gaze_positions_on_surface_A 1.csv": PLAYER}, "Pupil Player"),
+    "neon player": ({"gaze_positions_on_surface_A (1).csv": NEON_PLAYER}, "Neon Player"),
+    "tobii": ({"Study.tsv": "Recording name\tMapped gaze X [a]\n"}, "another tracker"),
+}
+
+
+@pytest.mark.parametrize(("files", "what"), UNMAPPED.values(), ids=UNMAPPED.keys())
+def test_unmapped_gaze_is_told_which_enrichment_it_needs(files, what):
+    text = refusal({f"rec/{name}": data for name, data in files.items()}, gh.UnmappedError)
+    contains(text, "study.zip", what, HOW)
+
+
+def test_an_unmapped_folder_beside_a_good_one_is_passed_over():
+    files = {f"good/{name}": data for name, data in export_files().items()}
+    assert read(files | {"raw/gaze.csv": RAW}).name == "good"
+
+
+def test_a_broken_folder_beside_a_good_one_is_an_error():
+    files = {f"good/{name}": data for name, data in export_files().items()}
+    text = refusal(files | {"bad/gaze.csv": b""}, gh.SourceError)
+    contains(text, "bad/gaze.csv in study.zip", "empty", "Download the export again")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"fixations.csv": "section id\n"}, ["no gaze.csv", "Manual Mapper", HOW]),
+        ({"a/inner.zip": export_zip()}, ["holds another ZIP (inner.zip)", "Give that one"]),
+        ({"b.txt": "1", "a.csv": "1"}, ["no gaze.csv found, only a.csv, b.txt", "Give the"]),
+        ({"aoi_gaze.csv": gaze_csv(ROWS)}, ["no gaze.csv found, only aoi_gaze.csv"]),
+        ({f"{n}.txt": "" for n in range(10, 30)}, ["only 10.txt", "17.txt and 12 more"]),
+    ],
+    ids=["manual mapper", "zip in a zip", "other files", "similar name", "many files"],
+)
+def test_no_gaze(files, words):
+    contains(refusal(files, gh.ExportError), "study.zip", *words)
+
+
+@pytest.mark.parametrize("kind", [RIM, MM])
+def test_fixations_without_their_gaze_are_known(kind):
+    files = export_files(kind=kind)
+    del files["gaze.csv"]
+    text = refusal(files, gh.ExportError)
+    contains(text, "study.zip: there is a fixations.csv but no gaze.csv", f"of a {kind} export")
+    contains(text, "download the enrichment again, with all its files")
+
+
+def test_fixations_of_a_raw_recording_are_told_what_they_need():
+    header = "recording id,fixation id,start timestamp [ns],fixation x [px],fixation y [px]\n"
+    text = refusal({"fixations.csv": header}, gh.UnmappedError)
+    contains(text, "fixations.csv in study.zip", "raw recording's scene camera", HOW)
+
+
+# ---------------------------------------------------------------- many folders
+
+
+@pytest.mark.parametrize("count", [5, 6, 40])
+def test_many_bad_folders_are_one_problem(count):
+    files = {f"f{n:02}/gaze.csv": "a,b\n1,2\n" for n in range(count)}
+    with open_source(upload(files)) as opened:
+        found, problems = find_exports(opened)
+    assert found == []
+    if count == 5:
+        assert len(problems) == 5
+        return
+    (problem,) = problems
+    assert type(problem) is gh.ColumnsError
+    contains(str(problem), f"{count} folders hold a gaze.csv that cannot be used. The first: f00")
+
+
+def test_many_folders_of_other_enrichments_beside_a_good_one_are_passed_over():
+    good = {f"good/{name}": data for name, data in export_files().items()}
+    raw = {f"raw{n}/gaze.csv": RAW for n in range(9)}
+    assert read(good | raw).name == "good"
+    text = refusal(good | raw | {"torn/gaze.csv": ""}, gh.SourceError)
+    contains(text, "10 folders hold a gaze.csv that cannot be used. The first: torn/gaze.csv in")
+
+
+def test_as_many_exports_as_the_limit():
+    files = {f"f{n}/gaze.csv": gaze_csv(ROWS) for n in range(3)}
+    for most, count in ((3, 3), (2, 0)):
+        with open_source(upload(files), Limits(exports=most)) as opened:
+            found, problems = find_exports(opened)
+        assert len(found) == count
+    assert [type(problem) for problem in problems] == [gh.LimitError]
+    contains(str(problems[0]), "study.zip: more than 2 exports", "Give some of them at a time")
