@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from gazeheat_core.colormaps import overlay_table, to_levels
 from gazeheat_core.heatmap import Heatmap
 from gazeheat_core.model import ReferenceImage, Size
+from gazeheat_core.png import PngWriter, encode_strips, strips
 from gazeheat_core.settings import Look
 
-# Rows of the picture worked on at a time, so that the 32-bit values of a large one
-# never exist all at once.
-_STRIP_PX = 256
-# Both files hold smooth gradients or a photo's noise: the slow settings of zlib gain
-# little on them and cost many times the time. See tests/benchmarks.
-PNG_COMPRESS_LEVEL = 1
+ImageFile: TypeAlias = Literal["heatmap", "overlay"]
+IMAGE_FILES: tuple[ImageFile, ...] = get_args(ImageFile)
+_MODES: dict[ImageFile, str] = {"heatmap": "RGBA", "overlay": "RGB"}
 
 DISPLAY_LONGER_SIDE_PX = 1600
 _DISPLAY_JPEG_QUALITY = 85
@@ -40,8 +41,10 @@ class Images:
     overlay: Image.Image
 
 
-def resize_levels(heatmap: Heatmap, size: Size) -> Image.Image:
+def level_strips(heatmap: Heatmap, size: Size) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
     """Resize a heatmap to a picture's size with Lanczos, as entries of the colour table.
+
+    The 32-bit values of a large picture never exist all at once.
 
     Parameters
     ----------
@@ -49,26 +52,40 @@ def resize_levels(heatmap: Heatmap, size: Size) -> Image.Image:
     size : (int, int)
         Width and height in pixels.
 
-    Returns
-    -------
-    PIL image of mode L: 0 for never gazed at, 255 for the longest.
+    Yields
+    ------
+    top : int
+        The first row of a strip.
+    levels : uint8 array, shape (rows, width)
+        0 for never gazed at, 255 for the longest.
     """
     width, height = size
     rows, columns = heatmap.values.shape
     grid = Image.fromarray(heatmap.values.astype(np.float32))
-    levels = Image.new("L", size)
-    for top in range(0, height, _STRIP_PX):
-        bottom = min(top + _STRIP_PX, height)
+    for top, bottom in strips(size):
+        # Pillow also looks at the bins beyond the box, so that no seam shows.
         box = (0.0, top * rows / height, float(columns), bottom * rows / height)
         strip = grid.resize((width, bottom - top), Image.Resampling.LANCZOS, box)
-        levels.paste(Image.fromarray(to_levels(np.asarray(strip))), (0, top))
-    return levels
+        yield top, to_levels(np.asarray(strip))
+
+
+def _heat_strips(
+    heatmap: Heatmap, size: Size, look: Look
+) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+    """Draw the heatmap alone; yields the first row of a strip and its RGBA pixels."""
+    # Each entry as one 32-bit number: looked up in half the time of four 8-bit ones.
+    table = overlay_table(look.colormap, look.opacity).view(np.uint32)[:, 0]
+    for top, levels in level_strips(heatmap, size):
+        yield top, table.take(levels).view(np.uint8).reshape(*levels.shape, 4)
 
 
 def render_heatmap(heatmap: Heatmap, size: Size, look: Look) -> Image.Image:
     """Draw the heatmap alone, RGBA, at a picture's size."""
-    levels = resize_levels(heatmap, size)
-    return Image.fromarray(overlay_table(look.colormap, look.opacity)[np.asarray(levels)])
+    width, height = size
+    pixels = np.empty((height, width, 4), np.uint8)
+    for top, heat in _heat_strips(heatmap, size, look):
+        pixels[top : top + len(heat)] = heat
+    return Image.fromarray(pixels)
 
 
 def render(heatmap: Heatmap, image: ReferenceImage, look: Look) -> Images:
@@ -81,6 +98,46 @@ def render(heatmap: Heatmap, image: ReferenceImage, look: Look) -> Images:
     # A paste through the alpha channel is the "over" of two pictures, in whole numbers.
     overlay.paste(alone, mask=alone)
     return Images(alone, overlay)
+
+
+def render_files(
+    heatmap: Heatmap,
+    image: ReferenceImage,
+    look: Look,
+    parts: Iterable[ImageFile] = IMAGE_FILES,
+    texts: Mapping[str, str] | None = None,
+) -> dict[ImageFile, bytes]:
+    """Draw the images of `render` straight into PNG files, without holding their pixels.
+
+    Both files carry the same colours, sRGB, and no profile: laying one over the reference
+    image gives the other in viewers that follow profiles, too.
+
+    Parameters
+    ----------
+    heatmap : Heatmap
+    image : ReferenceImage
+    look : Look
+    parts : iterable of str
+        ``heatmap`` for the heatmap alone, ``overlay`` for the heatmap over the picture.
+    texts : mapping of str to str, optional
+        Texts to keep in each file, by their keywords; see `gazeheat_core.png.PngWriter`.
+
+    Returns
+    -------
+    dict of str to bytes
+        The files, by part.
+    """
+    writers = {part: PngWriter(image.size, _MODES[part], texts) for part in parts}
+    picture = open_picture(image) if "overlay" in writers else None
+    for top, heat in _heat_strips(heatmap, image.size, look):
+        if "heatmap" in writers:
+            writers["heatmap"].add(heat)
+        if picture is not None:
+            alone = Image.fromarray(heat)
+            strip = picture.crop((0, top, picture.width, top + len(heat)))
+            strip.paste(alone, mask=alone)
+            writers["overlay"].add(np.asarray(strip))
+    return {part: writer.finish() for part, writer in writers.items()}
 
 
 def open_picture(image: ReferenceImage) -> Image.Image:
@@ -113,8 +170,22 @@ def display_jpeg(image: ReferenceImage) -> bytes:
     return out.getvalue()
 
 
-def encode_png(image: Image.Image) -> bytes:
-    """Encode an image as a PNG file."""
-    out = io.BytesIO()
-    image.save(out, "PNG", compress_level=PNG_COMPRESS_LEVEL)
-    return out.getvalue()
+def encode_png(image: Image.Image, texts: Mapping[str, str] | None = None) -> bytes:
+    """Encode an image as a PNG file: its pixels and the given texts, nothing else.
+
+    Parameters
+    ----------
+    image : PIL image of mode L, LA, RGB or RGBA
+    texts : mapping of str to str, optional
+        By their keywords; see `gazeheat_core.png.PngWriter`.
+
+    Raises
+    ------
+    ValueError
+        When the image has another mode, or a text does not fit.
+    """
+
+    def draw(top: int, bottom: int) -> Image.Image:
+        return image.crop((0, top, image.width, bottom))
+
+    return encode_strips(image.size, image.mode, draw, texts)

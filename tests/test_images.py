@@ -9,18 +9,21 @@ from PIL import Image
 
 import gazeheat_core as gh
 from gazeheat_core.colormaps import to_levels
-from gazeheat_core.images import DISPLAY_LONGER_SIDE_PX, resize_levels
+from gazeheat_core.images import DISPLAY_LONGER_SIDE_PX, IMAGE_FILES, level_strips
 from tests import reference
 from tests.builders import picture, picture_bytes
 
-# Around the 256 rows that are resized at a time, smaller and larger than the bin grid,
-# portrait, landscape, and as narrow as it gets.
+# Around the 256 rows that are drawn at a time at a width of 1024 px, smaller and larger than
+# the bin grid, portrait, landscape, and as narrow as it gets.
 SIZES = [
     (1500, 958),
     (958, 1500),
     (640, 255),
     (640, 256),
     (640, 257),
+    (1024, 255),
+    (1024, 256),
+    (1024, 257),
     (700, 1025),
     (90, 60),
     (2, 3),
@@ -77,7 +80,7 @@ def assert_within_one(image, values, look, draw):
 @pytest.mark.parametrize("size", [*SIZES, (4000, 3001)])
 def test_strips_leave_no_seam(size, scale):
     heatmap = heatmap_of(size, scale)
-    levels = np.asarray(resize_levels(heatmap, size))
+    levels = np.concatenate([levels for _, levels in level_strips(heatmap, size)])
     in_one_piece = reference.resize(heatmap.values, size).astype(np.float64)
     low, high = (to_levels(in_one_piece + nudge) for nudge in (-NEAR[scale], NEAR[scale]))
     assert ((levels == low) | (levels == high)).all()
@@ -182,6 +185,28 @@ def test_png_files_hold_the_same_pixels(size):
         with Image.open(io.BytesIO(gh.encode_png(image))) as opened:
             assert (opened.format, opened.mode, opened.size) == ("PNG", image.mode, size)
             np.testing.assert_array_equal(opened, image)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+def test_files_that_are_drawn_in_strips_are_those_of_the_images(size, format):
+    heatmap, image, look = heatmap_of(size), image_of(size, format), gh.Look()
+    images = gh.render(heatmap, image, look)
+    files = gh.render_files(heatmap, image, look)
+    assert files == {part: gh.encode_png(getattr(images, part)) for part in IMAGE_FILES}
+    for part in IMAGE_FILES:
+        with Image.open(io.BytesIO(files[part])) as opened:
+            np.testing.assert_array_equal(opened, getattr(images, part))
+        assert gh.render_files(heatmap, image, look, [part]) == {part: files[part]}
+
+
+def test_both_files_carry_the_given_texts_and_none_else():
+    heatmap, image, look = heatmap_of((90, 60)), image_of((90, 60)), gh.Look()
+    texts = {"Title": "Shop shelf", "Comment": "Größe 5 %, 時間"}
+    for given in (texts, {}):
+        for file in gh.render_files(heatmap, image, look, texts=given).values():
+            with Image.open(io.BytesIO(file)) as opened:
+                assert opened.text == given
 
 
 @pytest.mark.parametrize(

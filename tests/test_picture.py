@@ -336,6 +336,66 @@ def test_page_and_files_show_the_same_colours_and_carry_no_profile(format, icc):
     assert np.abs(shown - pixels(image)[8, 8::16]).max() <= 6  # it is a JPEG
 
 
+COLOUR_CHUNKS = {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP"}
+# The red, green and blue of Adobe RGB (1998) for the light of D50; its gamma is 563 / 256.
+ADOBE_PRIMARIES = {
+    b"r": (0.60974, 0.31111, 0.01947),
+    b"g": (0.20528, 0.62567, 0.06087),
+    b"b": (0.14919, 0.06322, 0.74457),
+}
+
+
+def adobe_rgb():
+    gamma = b"curv" + bytes(4) + struct.pack(">LH", 1, 563)
+    colours = {name + b"XYZ": xyz(*primary) for name, primary in ADOBE_PRIMARIES.items()}
+    tones = dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), gamma)
+    return profile(b"RGB ", {b"wtpt": xyz(*D50), **colours, **tones})
+
+
+def chunk_names(data):
+    names, place = [], 8
+    while place < len(data):
+        (length,) = struct.unpack_from(">L", data, place)
+        names.append(data[place + 4 : place + 8])
+        place += 12 + length
+    return names
+
+
+def as_viewers_show_it(data):
+    """The colours of a file on a screen of sRGB, in a viewer that follows profiles."""
+    with Image.open(io.BytesIO(data)) as opened:
+        icc, shown = opened.info.get("icc_profile"), opened.convert("RGB")
+    if icc is None:
+        return shown
+    given = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    return ImageCms.profileToProfile(shown, given, ImageCms.createProfile("sRGB"), 1)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+@pytest.mark.parametrize(
+    "icc", [None, srgb(), display_p3(), adobe_rgb()], ids=["none", "sRGB", "Display P3", "Adobe"]
+)
+def test_laid_over_the_given_picture_one_file_looks_like_the_other(format, icc):
+    # Greys, and colours that all of these have.
+    dull = np.array([[200, 60, 40], [110, 150, 100], [128, 128, 128], [255, 255, 255]], np.uint8)
+    data = encoded(patches(dull), format, icc_profile=icc, **LOSSLESS.get(format, {}))
+    image = read_picture(data, "p")
+    values = np.tile(np.linspace(0, 1, 300), (gh.grid_shape(image.size)[0], 1))
+    warm = gh.Heatmap(values, gh.Counts(used=1), 1, 5.0)
+    files = gh.render_files(warm, image, gh.Look())
+    assert [COLOUR_CHUNKS & set(chunk_names(file)) for file in files.values()] == [set(), set()]
+    heat, overlay = (Image.open(io.BytesIO(files[part])) for part in ("heatmap", "overlay"))
+    laid = Image.alpha_composite(as_viewers_show_it(data).convert("RGBA"), heat).convert("RGB")
+    # Two steps for the conversion, which may be made in another way, and one for the laying.
+    assert np.abs(np.asarray(laid, np.int16) - np.asarray(overlay)).max() <= 3
+
+
+def test_without_its_profile_a_picture_would_look_different():
+    # What the test above is for.
+    with_profile = as_viewers_show_it(encoded(patches(), icc_profile=adobe_rgb()))
+    assert np.abs(np.asarray(with_profile, np.int16) - np.asarray(patches())).max() > 20
+
+
 def heatmap(size=SIZE):
     return gh.Heatmap(np.zeros(gh.grid_shape(size)), gh.Counts(), 0, 5.0)
 

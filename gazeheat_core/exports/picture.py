@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import io
 import re
-import struct
 import warnings
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, cast
@@ -26,6 +24,7 @@ from PIL import Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
 from gazeheat_core.errors import LONGEST_NAME, GazeheatError, LimitError, PictureError, shown
 from gazeheat_core.exports.sources import LIMITS, Limits
 from gazeheat_core.model import ReferenceImage, Size
+from gazeheat_core.png import encode_strips
 
 # A file's name and that of its ZIP.
 _LONGEST_LABEL = 2 * LONGEST_NAME + len(" in ")
@@ -72,13 +71,6 @@ _START_OF_SCAN = b"\xda"
 # A plain ground in the place of a picture: as large as a typical surface's crop.
 PLAIN_LONGER_SIDE_PX = 1500
 _PLAIN_GREY = (236, 236, 236)
-
-# About so many pixels are worked on at a time.
-_STRIP_PIXELS = 2**18
-# Quick rather than small: this file is only kept in memory. Looking for runs alone shortens
-# the flat parts of a drawing, and a photo holds nothing else to be found.
-_PNG_COMPRESS_LEVEL = 1
-_PNG_SUB_FILTER = 1
 
 # Two steps of 255 cannot be seen, and tell sRGB in all its spellings from other colours.
 _SAME_COLOUR = 2
@@ -185,7 +177,7 @@ class _Meaning(NamedTuple):
             return _as_srgb(stored, self.colours)
 
         with _explained(self.label):
-            data = self.data or _as_png(self.size, strip)
+            data = self.data or encode_strips(self.size, "RGB", strip)
         return ReferenceImage(self.size, data, self.orientation != 1, self.notices)
 
 
@@ -365,7 +357,7 @@ def plain_picture(ratio: tuple[float, float], notices: tuple[str, ...] = ()) -> 
     def strip(top: int, bottom: int) -> Image.Image:
         return Image.new("RGB", (size[0], bottom - top), _PLAIN_GREY)
 
-    return ReferenceImage(size, _as_png(size, strip), False, notices)
+    return ReferenceImage(size, encode_strips(size, "RGB", strip), False, notices)
 
 
 def resized_picture(image: ReferenceImage, size: Size, notice: str) -> ReferenceImage:
@@ -379,7 +371,7 @@ def resized_picture(image: ReferenceImage, size: Size, notice: str) -> Reference
             box = (0.0, top * scale, float(picture.width), bottom * scale)
             return picture.resize((size[0], bottom - top), Image.Resampling.LANCZOS, box)
 
-        data = _as_png(size, strip)
+        data = encode_strips(size, "RGB", strip)
     return ReferenceImage(size, data, image.exif_transposed, (*image.notices, notice))
 
 
@@ -514,38 +506,3 @@ def _in_srgb(strip: Image.Image, colours: ImageCms.ImageCmsTransform | None) -> 
     if colours is None:
         return strip.convert("RGB")
     return cast(Image.Image, ImageCms.applyTransform(strip.convert(colours.input_mode), colours))
-
-
-def _as_png(size: Size, strip: Callable[[int, int], Image.Image]) -> bytes:
-    """Write an RGB picture as PNG, strip by strip.
-
-    Parameters
-    ----------
-    size : (int, int)
-        Width and height.
-    strip : callable
-        Gives the rows from a first to a last one, that one not included, as an RGB picture.
-    """
-    width, height = size
-    out = io.BytesIO(b"\x89PNG\r\n\x1a\n")
-    out.seek(0, io.SEEK_END)
-
-    def write(name: bytes, data: bytes) -> None:
-        check = zlib.crc32(data, zlib.crc32(name))
-        out.write(struct.pack(">L", len(data)) + name + data + struct.pack(">L", check))
-
-    write(b"IHDR", struct.pack(">LLBBBBB", width, height, 8, 2, 0, 0, 0))
-    packer = zlib.compressobj(_PNG_COMPRESS_LEVEL, strategy=zlib.Z_RLE)
-    rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        values = np.asarray(strip(top, bottom)).reshape(bottom - top, 3 * width)
-        # Each value less the one of the pixel before: neighbours differ little.
-        lines = np.empty((bottom - top, 1 + 3 * width), np.uint8)
-        lines[:, 0] = _PNG_SUB_FILTER
-        lines[:, 1:4] = values[:, :3]
-        np.subtract(values[:, 3:], values[:, :-3], out=lines[:, 4:])
-        write(b"IDAT", packer.compress(lines.data))
-    write(b"IDAT", packer.flush())
-    write(b"IEND", b"")
-    return out.getvalue()

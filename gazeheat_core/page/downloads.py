@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
-from PIL import Image
 
 import gazeheat_core as gh
+from gazeheat_core.images import IMAGE_FILES, ImageFile
 from gazeheat_core.page.server import File
 from gazeheat_core.page.session import Opened
-from gazeheat_core.report import ImageFile, file_name, file_stem
+from gazeheat_core.report import file_name, file_stem
 
 _HTML = '<div class="buttons"></div><p class="words" role="status"></p>'
 _MAKING = "Drawing the file in the picture's full size…"
@@ -24,10 +23,15 @@ def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
     assert image is not None
     stem = file_stem(opened.export.name)
 
-    def offer(what: ImageFile, draw: Callable[[], Image.Image]) -> dict[str, str]:
+    def offer(what: ImageFile) -> dict[str, str]:
         name = file_name(stem, what)
-        address = opened.loan.lend(what, lambda: File(gh.encode_png(draw()), "image/png", name))
+
+        def make() -> File:
+            (data,) = gh.render_files(heatmap, image, look, [what]).values()
+            return File(data, "image/png", name)
+
         is_empty = heatmap.counts.used == 0
+        address = opened.loan.lend(what, make)
         return {
             "what": what,
             "label": f"Download {what}",
@@ -35,10 +39,7 @@ def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
             "address": "" if is_empty else address,
         }
 
-    files = [
-        offer("heatmap", lambda: gh.render_heatmap(heatmap, image.size, look)),
-        offer("overlay", lambda: gh.render(heatmap, image, look).overlay),
-    ]
+    files = [offer(part) for part in IMAGE_FILES]
     _buttons(data={"files": files, "making": _MAKING, "unreachable": _UNREACHABLE}, key="downloads")
 
 
