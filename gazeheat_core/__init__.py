@@ -35,26 +35,15 @@ if TYPE_CHECKING:
         UnmappedError,
     )
     from gazeheat_core.exports import Upload, read_exports, with_picture, with_ratio
-    from gazeheat_core.heatmap import (
-        BinnedExport,
-        Counts,
-        Heatmap,
-        RecordingHistogram,
-        bin_export,
-        bin_gaze,
-        bin_recordings,
-        blur,
-        finish_heatmap,
-        make_heatmap,
-        normalize,
-        pool,
-    )
+    from gazeheat_core.grid import Grid, bin_gaze
+    from gazeheat_core.heatmap import Heatmap, blur, finish_heatmap, make_heatmap, normalize
     from gazeheat_core.images import (
         Images,
         display_jpeg,
         encode_png,
         open_picture,
         render,
+        render_files,
         render_heatmap,
     )
     from gazeheat_core.model import (
@@ -67,11 +56,21 @@ if TYPE_CHECKING:
         grid_shape,
         recording_labels,
     )
+    from gazeheat_core.selection import (
+        Counts,
+        Pool,
+        RecordingHistogram,
+        Selection,
+        bin_recordings,
+        pool,
+        select,
+    )
     from gazeheat_core.settings import COLORMAPS, Look
+    from gazeheat_core.study import Study, track_export
+    from gazeheat_core.tracks import Track, join
 
 __all__ = [
     "COLORMAPS",
-    "BinnedExport",
     "ClusterError",
     "ColumnsError",
     "Counts",
@@ -80,21 +79,25 @@ __all__ = [
     "Fixations",
     "GazeSamples",
     "GazeheatError",
+    "Grid",
     "Heatmap",
     "Images",
     "LimitError",
     "Look",
     "PictureError",
     "PictureMissingError",
+    "Pool",
     "Recording",
     "RecordingHistogram",
     "ReferenceImage",
     "Section",
+    "Selection",
     "SettingError",
     "SourceError",
+    "Study",
+    "Track",
     "UnmappedError",
     "Upload",
-    "bin_export",
     "bin_gaze",
     "bin_recordings",
     "blur",
@@ -103,6 +106,7 @@ __all__ = [
     "finish_heatmap",
     "grid_shape",
     "ground_uri",
+    "join",
     "make_heatmap",
     "normalize",
     "opaque_table",
@@ -113,13 +117,29 @@ __all__ = [
     "read_exports",
     "recording_labels",
     "render",
+    "render_files",
     "render_heatmap",
+    "select",
+    "track_export",
     "with_picture",
     "with_ratio",
 ]
 
 # Where the names stand, the quickest to load first.
-_HOMES = ("errors", "settings", "model", "heatmap", "exports", "colormaps", "images", "chart")
+_HOMES = (
+    "errors",
+    "settings",
+    "model",
+    "grid",
+    "tracks",
+    "study",
+    "selection",
+    "heatmap",
+    "exports",
+    "colormaps",
+    "images",
+    "chart",
+)
 
 if not TYPE_CHECKING:
 

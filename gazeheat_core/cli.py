@@ -17,9 +17,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn, cast
 
-from gazeheat_core.cache import HistogramCache, open_cache
+from gazeheat_core.cache import StudyCache, open_cache
 from gazeheat_core.errors import (
     GazeheatError,
     PictureError,
@@ -29,6 +29,7 @@ from gazeheat_core.errors import (
     shown,
 )
 from gazeheat_core.exports import (
+    AnyExport,
     FoundExport,
     check_problems,
     find_exports,
@@ -39,14 +40,16 @@ from gazeheat_core.exports import (
 )
 from gazeheat_core.exports.finding import SECTIONS_FILE
 from gazeheat_core.exports.reading import read_images
-from gazeheat_core.heatmap import BinnedExport, RecordingHistogram, bin_export, make_heatmap
-from gazeheat_core.images import encode_png, render
+from gazeheat_core.heatmap import make_heatmap
+from gazeheat_core.images import ImageFile, render_files
 from gazeheat_core.model import Export, ReferenceImage
-from gazeheat_core.report import ImageFile, as_report, file_name, free_stem
+from gazeheat_core.parallel import PendingStudy, open_executor, submit_export
+from gazeheat_core.report import as_report, file_name, free_stem
 from gazeheat_core.sample import sample_zip
+from gazeheat_core.selection import RecordingHistogram, select
 from gazeheat_core.settings import SETTINGS, Look, NumberSetting, Setting
 from gazeheat_core.stopping import held, taken_back
-from gazeheat_core.studies import PendingExport, open_executor, submit_export
+from gazeheat_core.study import Study, track_export
 
 EXIT_NO_MEMORY = 1
 EXIT_BAD_INPUT = 2
@@ -62,7 +65,8 @@ Make the heatmap of each Reference Image Mapper, Auto Image Mapper or Marker Map
 export: two PNG files at the reference image's size, the heatmap alone and the heatmap
 over the picture.
 For each enrichment one line of JSON says what was counted.
-'gazeheat sample FILE.zip' writes a sample export to try it with."""
+'gazeheat sample FILE.zip' writes a sample export to try it with.
+'gazeheat page' starts the page; 'gazeheat page --help' lists its options."""
 
 
 # Reason and remedy for each error of the system when a file cannot be written.
@@ -93,25 +97,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     with _log_on_terminal():
-        try:
-            if given[:1] == ["sample"]:
-                _write_sample(given[1:])
-            else:
-                _run(Options.of(given))
-        except GazeheatError as error:
-            _say(str(error))
-            return EXIT_BAD_INPUT
-        except BrokenPipeError:
-            return EXIT_NO_READER
-        except OSError as error:
-            _say(_in_words(error))
-            return EXIT_BAD_INPUT
-        except MemoryError:
-            _say(
-                "There is not enough memory. Close other programs, give fewer exports at a time, "
-                "or fewer --jobs."
-            )
-            return EXIT_NO_MEMORY
+        if given[:1] == ["sample"]:
+            return exit_status(lambda: _write_sample(given[1:]))
+        return exit_status(lambda: _run(Options.of(given)))
+
+
+def exit_status(work: Callable[[], object]) -> int:
+    """Do the work of a command, say what goes wrong in one line, and return its exit status."""
+    try:
+        work()
+    except GazeheatError as error:
+        _say(str(error))
+        return EXIT_BAD_INPUT
+    except BrokenPipeError:
+        return EXIT_NO_READER
+    except OSError as error:
+        _say(_in_words(error))
+        return EXIT_BAD_INPUT
+    except MemoryError:
+        _say(
+            "There is not enough memory. Close other programs, give fewer exports at a time, "
+            "or fewer --jobs."
+        )
+        return EXIT_NO_MEMORY
     return 0
 
 
@@ -174,7 +182,7 @@ def _log_on_terminal() -> Iterator[None]:
         log.removeHandler(handler)
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Prints by `_print` and escapes as `_say` does."""
 
     def print_help(self, file: Any = None) -> None:
@@ -247,7 +255,7 @@ class Options:
 
 def _parser() -> argparse.ArgumentParser:
     # Plain ASCII, which every terminal can show.
-    parser = _Parser(
+    parser = Parser(
         prog="gazeheat",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -302,7 +310,7 @@ def _run(options: Options) -> None:
     with _all_or_none(options.out) as write:
         for export in _read_all(options, notes):
             known |= dict.fromkeys(r.name or r.id for r in export.recordings)
-            chosen = [r for r in export.recordings if not wanted or wanted & {r.id, r.name}]
+            chosen = [r for r in select(export) if not wanted or wanted & {r.id, r.name}]
             seen = {name for r in chosen for name in (r.id, r.name)}
             missing = [name for name in missing if name not in seen]
             if not chosen:
@@ -325,10 +333,10 @@ def _run(options: Options) -> None:
     _print("\n".join(lines))
 
 
-def _read_all(options: Options, notes: list[str]) -> Iterator[BinnedExport]:
-    """Yield every export given, reduced to its histograms; a few are in work at a time."""
+def _read_all(options: Options, notes: list[str]) -> Iterator[Study]:
+    """Yield every export given, over its picture; a few are in work at a time."""
     cache = open_cache(options.cache, os.environ.get("GAZEHEAT_CACHE_KEY", ""))
-    pending: deque[Callable[[], BinnedExport]] = deque()
+    pending: deque[Callable[[], Study]] = deque()
     most = _EXPORTS_AT_A_TIME_ON_CLUSTER if options.scheduler else _EXPORTS_AT_A_TIME * options.jobs
     with open_executor(options.jobs, options.scheduler) as executor:
         for given in options.exports:
@@ -343,9 +351,9 @@ def _start(
     given: str,
     options: Options,
     executor: Executor,
-    cache: HistogramCache | None,
+    cache: StudyCache | None,
     notes: list[str],
-) -> Iterator[Callable[[], BinnedExport]]:
+) -> Iterator[Callable[[], Study]]:
     """Start on the exports of one ZIP or folder."""
     with open_source(given) as files:
         found, problems = find_exports(files)
@@ -359,15 +367,13 @@ def _start(
                 yield partial(_result, pending, given, one.folder, options)
             else:
                 # The samples are needed to check whether the picture fits.
-                export = bin_export(_with_ground(read_export(one), options))
-                yield partial(_same, export)
+                study = track_export(_with_ground(read_export(one), options))
+                yield partial(_same, study)
 
 
-def _result(
-    pending: PendingExport, given: str, folder: PurePosixPath, options: Options
-) -> BinnedExport:
+def _result(pending: PendingStudy, given: str, folder: PurePosixPath, options: Options) -> Study:
     try:
-        return pending.result()
+        return _with_ground(pending.result(), options)
     except PictureMissingError:
         if options.image is None:
             raise
@@ -375,31 +381,28 @@ def _result(
     # the samples, not against the export's own picture.
     with open_source(given) as files:
         (one,), _ = find_exports([file for file in files if file.folder == folder])
-        return bin_export(_with_ground(read_export(one), options))
+        return track_export(_with_ground(read_export(one), options))
 
 
-def _same(export: BinnedExport) -> BinnedExport:
-    return export
+def _same(study: Study) -> Study:
+    return study
 
 
-def _grounds(found: FoundExport, options: Options) -> tuple[ReferenceImage, ...]:
+def _grounds(found: FoundExport, options: Options) -> list[ReferenceImage]:
     """Return the pictures that come into question; empty where the samples are needed."""
-    own = read_images(found)
-    if own and options.image is None:
+    own, _ = read_images(found)
+    if own or found.frame is None or (options.image is None and options.ratio is None):
         return own
-    is_told = len(own) == 1 or found.frame is not None
-    if not is_told or (options.image is None and options.ratio is None):
-        return ()
-    bare = Export(found.name, found.kind, (), own[0] if own else None, frame=found.frame)
+    bare = Export(found.name, found.kind, (), frame=found.frame)
     image = _with_ground(bare, options).image
-    return () if image is None else (image,)
+    return [] if image is None else [image]
 
 
-def _with_ground(export: Export, options: Options) -> Export:
+def _with_ground(export: AnyExport, options: Options) -> AnyExport:
     if options.image is not None:
         return with_picture(export, _read_picture(options.image), options.image.name)
-    if options.ratio is not None and export.image is None:
-        return with_ratio(export, options.ratio)
+    if options.ratio is not None and isinstance(export, Export) and export.image is None:
+        return cast(AnyExport, with_ratio(export, options.ratio))
     return export
 
 
@@ -423,7 +426,7 @@ def _ratio(text: str | None) -> tuple[float, float] | None:
 
 
 def _draw(
-    export: BinnedExport,
+    export: Study,
     chosen: list[RecordingHistogram],
     look: Look,
     out: Path,
@@ -437,13 +440,10 @@ def _draw(
     heatmap = make_heatmap(chosen, export.image.size, look.scale)
     if heatmap.counts.used == 0:
         notes.append(f"{export.title}: no gaze lies on the picture, so the heatmap is empty.")
-    images = render(heatmap, export.image, look)
-    files: dict[ImageFile, Path] = {
-        "heatmap": out / file_name(stem, "heatmap"),
-        "overlay": out / file_name(stem, "overlay"),
-    }
-    write(files["heatmap"], encode_png(images.heatmap))
-    write(files["overlay"], encode_png(images.overlay))
+    files: dict[ImageFile, Path] = {}
+    for what, data in render_files(heatmap, export.image, look).items():
+        files[what] = out / file_name(stem, what)
+        write(files[what], data)
     return files
 
 

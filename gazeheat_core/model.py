@@ -37,12 +37,14 @@ Frame: TypeAlias = tuple[float, float, float, float]
 Unit: TypeAlias = Literal["px", "normalized"]
 
 SHORT_ID_LENGTH = 8
+# A gaze sample with its position.
+SAMPLE_BYTES = 25
 LONGER_SIDE_BINS = 300
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class GazeSamples:
-    """Gaze samples in the order of the file: 24 bytes each.
+    """Gaze samples in the order of the file: 25 bytes each.
 
     Attributes
     ----------
@@ -51,11 +53,14 @@ class GazeSamples:
     x, y : float64 array, shape (n,)
         Position in the units of the export. NaN in both where the gaze was
         not detected on the reference image.
+    in_fixation : uint8 array, shape (n,), or None
+        1 where the sample belongs to a fixation, 0 elsewhere. None stands for no fixations.
     """
 
     timestamp_ns: IntArray
     x: FloatArray
     y: FloatArray
+    in_fixation: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.timestamp_ns)
@@ -102,6 +107,8 @@ class Section:
         part of `gaze`.
     start_event, end_event : str
         Names of the events, empty where the export has no ``sections.csv``.
+    start_ns : int or None
+        Where the section begins as ``sections.csv`` has it.
     """
 
     id: str
@@ -110,6 +117,7 @@ class Section:
     unreadable: int = 0
     start_event: str = ""
     end_event: str = ""
+    start_ns: int | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -256,7 +264,22 @@ class Enrichment(Generic[AnyRecording]):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Export(Enrichment[Recording]):
-    """One enrichment, read: its recordings hold all their samples."""
+    """One enrichment, read: its recordings hold all their samples.
+
+    Attributes
+    ----------
+    grid_size : (int, int) or None
+        Size of the picture that the bins have the shape of, where `image` is one that was
+        given in its place.
+    """
+
+    grid_size: Size | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """About the memory that it takes."""
+        samples = sum(len(section.gaze) for one in self.recordings for section in one.sections)
+        return SAMPLE_BYTES * samples + (0 if self.image is None else len(self.image.data))
 
 
 def frame_unit(frame: Frame | None) -> Unit:

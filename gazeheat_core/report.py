@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from os import PathLike
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from gazeheat_core.heatmap import BinnedExport, Heatmap, RecordingHistogram
+from gazeheat_core.heatmap import Heatmap
+from gazeheat_core.images import ImageFile
 from gazeheat_core.library import ServerStudy
 from gazeheat_core.model import Export, Size
-
-ImageFile: TypeAlias = Literal["heatmap", "overlay"]
+from gazeheat_core.selection import RecordingHistogram
+from gazeheat_core.study import Study
 
 COUNTS_HELP = """
 Every row of the file's gaze is in one of these:
@@ -27,6 +28,7 @@ Every row of the file's gaze is in one of these:
 - **outside**: detected, but beyond the picture's borders
 - **undetected**: the gaze was not on the reference image, or not found
 - **unreadable**: a cell that is no number
+- **listed twice**: repeats a sample, which counts once
 - **not ticked**: belongs to recordings without a tick
 """
 
@@ -67,12 +69,12 @@ def recordings(count: int) -> str:
     return f"{count:,} recording" + ("s" if count != 1 else "")
 
 
-def counted(export: Export | BinnedExport, heatmap: Heatmap) -> str:
+def counted(export: Export | Study, heatmap: Heatmap) -> str:
     """Say what became of every row of an export's gaze.
 
     Parameters
     ----------
-    export : Export or BinnedExport
+    export : Export or Study
     heatmap : Heatmap
         Of the export's ticked recordings.
 
@@ -92,6 +94,7 @@ def counted(export: Export | BinnedExport, heatmap: Heatmap) -> str:
         f"{counts.outside:,} outside",
         f"{counts.undetected:,} undetected",
         f"{counts.unreadable:,} unreadable",
+        *([f"{counts.listed_twice:,} listed twice"] if counts.listed_twice else []),
         *([f"{not_ticked:,} not ticked"] if not_ticked else []),
         *([f"{export.unassigned_rows:,} of no recording"] if export.unassigned_rows else []),
     ]
@@ -232,7 +235,7 @@ def file_name(stem: str, what: ImageFile) -> str:
 
 
 def as_report(
-    export: BinnedExport,
+    export: Study,
     pooled: Iterable[RecordingHistogram],
     files: Mapping[ImageFile, PathLike[str]],
 ) -> dict[str, Any]:
@@ -240,7 +243,7 @@ def as_report(
 
     Parameters
     ----------
-    export : BinnedExport
+    export : Study
     pooled : iterable of RecordingHistogram
         Those of its recordings that make the heatmap.
     files : mapping of str to path

@@ -179,7 +179,7 @@ def _cpu_s():
 def _read(upload):
     """Read an upload as the page does, up to the picture that it shows."""
     import gazeheat_core as gh
-    from gazeheat_core.exports import find_exports, read_export
+    from gazeheat_core.exports import find_exports, read_study
 
     exports, problems = [], []
     for source in _sources(upload):
@@ -189,7 +189,7 @@ def _read(upload):
                 problems += map(str, wrong)
                 for one in found:
                     try:
-                        export = read_export(one)
+                        export = read_study(one)
                         if upload.picture is not None:
                             name, data = upload.picture
                             export = gh.with_picture(export, data, name)
@@ -228,8 +228,8 @@ def _as_folder(files):
 def _reduced(export, pixels):
     import gazeheat_core as gh
 
-    binned = gh.bin_export(export)
-    recordings = binned.recordings
+    study = export if isinstance(export, gh.Study) else gh.track_export(export)
+    recordings = gh.select(study)
     counts = gh.make_heatmap(recordings, export.size(), 5.0).counts
     gh.display_jpeg(export.image)
     picture = gh.open_picture(export.image) if pixels else None

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import gazeheat_core as gh
-from gazeheat_core.page.incoming import server_studies
+from gazeheat_core.page.library import server_studies
 from gazeheat_core.page.session import Visitor
 from gazeheat_core.sample import sample_zip
 from tests import builders
@@ -273,7 +273,7 @@ def fail(*_, **__):
 
 def test_a_fault_of_ours_is_one_sentence_is_logged_and_takes_nothing_away(monkeypatch, caplog):
     page = drop(app(), shelf__zip=builders.export_zip())
-    monkeypatch.setattr("gazeheat_core.page.incoming.read_export", fail)
+    monkeypatch.setattr("gazeheat_core.page.incoming.read_study", fail)
     page = drop(page, poster__zip=builders.export_zip(name="Poster"))
     (error,) = page.error
     assert error.value.startswith(UNEXPECTED)
@@ -318,7 +318,7 @@ def test_too_little_memory_is_said_as_that(monkeypatch):
         raise MemoryError
 
     page = drop(app(), shelf__zip=builders.export_zip())
-    monkeypatch.setattr("gazeheat_core.page.incoming.read_export", hungry)
+    monkeypatch.setattr("gazeheat_core.page.incoming.read_study", hungry)
     page = drop(page, poster__zip=builders.export_zip(name="Poster"))
     (error,) = page.error
     assert error.value.startswith("The server has too little memory for this.")
@@ -614,6 +614,18 @@ def picture_source(page):
     return image["source"]
 
 
+def test_the_empty_page_has_the_script_fetched_that_will_draw():
+    (before,) = told(app(), "gazeheat_stage")
+    assert re.fullmatch(r"script/plotly-[\w.]+\.js", before["script"])
+    assert "figure" not in before
+    (after,) = told(click(app(), "Try the sample"), "gazeheat_stage")
+    assert after["script"] == before["script"]
+    assert after["look"] == {"opacity": 0.8, "colours": "turbo"}
+    assert set(after["scales"]) == set(gh.COLORMAPS)
+    assert after["words"].startswith("Heatmap over the reference image of Shop shelf")
+    assert not after["asksRectangle"]
+
+
 def test_the_picture_is_no_part_of_what_a_tick_sends():
     page = drop(app(), shelf__zip=builders.export_zip())
     source = picture_source(page)
@@ -719,7 +731,21 @@ def test_a_study_on_the_server_is_counted_like_an_upload(library):
     click(page, "Open study")
     assert line(page) == ALL_COUNTED
     (opened,) = page.session_state["visit"].opened.values()
-    assert isinstance(opened.export, gh.BinnedExport)
+    assert isinstance(opened.export, gh.Study)
+
+
+def test_a_study_on_the_server_is_held_once_for_all_visitors(library):
+    visits = []
+    for _ in range(2):
+        page = app()
+        choose(page, "Walk.zip")
+        click(page, "Open study")
+        visits.append(page)
+    one, other = (next(iter(p.session_state["visit"].opened.values())).export for p in visits)
+    assert one is other
+    # What one of them does is not the other's.
+    check(visits[0].checkbox[0].uncheck().run())
+    assert line(visits[0]) != line(visits[1]) == ALL_COUNTED
 
 
 def test_a_study_with_a_turned_picture_keeps_its_samples_on_the_server_too(library):
@@ -730,7 +756,7 @@ def test_a_study_with_a_turned_picture_keeps_its_samples_on_the_server_too(libra
     click(page, "Open study")
     assert line(page) == ALL_COUNTED
     (opened,) = page.session_state["visit"].opened.values()
-    assert isinstance(opened.export, gh.BinnedExport)
+    assert isinstance(opened.export, gh.Study)
     assert opened.export.size() == (40, 30)
 
 
@@ -822,4 +848,4 @@ def test_kept_histograms_open_a_study_without_reading(library, tmp_path, monkeyp
         click(page, "Open study")
         assert line(page) == ALL_COUNTED
         # From now on, nothing can be read.
-        monkeypatch.setattr("gazeheat_core.studies.bin_part", None)
+        monkeypatch.setattr("gazeheat_core.parallel.read_part", None)

@@ -16,28 +16,36 @@ APP = ROOT / "app.py"
 PAGE = sorted((CORE / "page").glob("*.py"))
 CORE_FILES = sorted(CORE.rglob("*.py"))
 
-# errors ← settings, model ← exports, heatmap ← library, cache, colormaps ← report, images ← cli
-# ← page
+# errors ← settings, model ← grid, png ← tracks ← study ← exports, selection ← heatmap, library,
+# cache ← colormaps, parallel ← images, chart ← report ← cli ← page ← __main__
 MODEL = {"errors", "model"}
+TRACKS = {"grid", "tracks"}
 MAY_IMPORT = {
     "errors": set(),
     "stopping": set(),
     "settings": {"errors"},
     "model": {"errors"},
-    "exports": MODEL,
-    "heatmap": MODEL | {"settings"},
+    "grid": MODEL,
+    "png": MODEL,
+    "tracks": MODEL | {"grid"},
+    "study": MODEL | TRACKS,
+    "exports": MODEL | TRACKS | {"study", "png"},
+    "selection": MODEL | TRACKS | {"study"},
+    "heatmap": MODEL | {"settings", "selection"},
     "sample": MODEL,
     "library": MODEL | {"exports"},
-    "cache": MODEL | {"heatmap", "stopping"},
-    "studies": MODEL | {"exports", "heatmap", "cache", "stopping"},
+    "cache": MODEL | TRACKS | {"study", "stopping"},
+    "parallel": MODEL | {"exports", "grid", "study", "cache", "stopping"},
     "colormaps": MODEL | {"settings", "heatmap"},
-    "images": MODEL | {"settings", "heatmap", "colormaps"},
+    "images": MODEL | {"settings", "heatmap", "colormaps", "png"},
     "chart": MODEL | {"settings", "heatmap", "colormaps"},
-    "report": MODEL | {"heatmap", "library"},
+    "report": MODEL | {"heatmap", "images", "library", "selection", "study"},
 }
 BELOW = set(MAY_IMPORT)
-MAY_IMPORT |= {"cli": BELOW, "__init__": BELOW, "__main__": {"cli", "stopping"}}
-MAY_IMPORT["page"] = BELOW | {"__init__"}
+MAY_IMPORT |= {"cli": BELOW, "__init__": BELOW}
+MAY_IMPORT["page"] = BELOW | {"cli", "__init__"}
+# The command chooses: the page, or no page and no streamlit.
+MAY_IMPORT["__main__"] = {"cli", "page", "stopping"}
 
 
 def imported_modules(file):
@@ -84,11 +92,12 @@ def test_arrows_run_one_way(file):
     assert parts_imported(file) <= MAY_IMPORT[part] | {part}
 
 
-# markup, server ← session ← frame, incoming ← what stands on the page ← main
+# markup, server ← session ← frame, incoming ← library ← what stands on the page ← main;
+# server ← command
 HELD = {"markup", "session"}
 ON_THE_PAGE = {
-    "welcome": {"frame", "incoming"},
-    "bar": {"frame", "incoming", "session"},
+    "welcome": {"frame", "incoming", "library"},
+    "bar": {"frame", "incoming", "library", "session"},
     "missing": HELD | {"frame", "incoming"},
     "recordings": HELD,
     "look": set(),
@@ -99,9 +108,13 @@ ROOMS = {
     "__init__": set(),
     "markup": set(),
     "server": set(),
+    "command": {"server"},
     "session": {"server"},
     "frame": HELD,
-    "incoming": HELD,
+    "shared": set(),
+    "turns": set(),
+    "incoming": HELD | {"turns"},
+    "library": HELD | {"incoming", "shared", "turns"},
     **ON_THE_PAGE,
     "main": HELD | {"frame"} | set(ON_THE_PAGE),
 }
@@ -119,14 +132,15 @@ def test_arrows_between_the_page_s_rooms_run_one_way(file):
     assert rooms <= ROOMS[file.stem]
 
 
-# sources ← tables, picture ← formats ← finding ← reading
+# sources ← tables, picture ← formats ← finding ← judging ← reading
 STAIR = {
     "sources": set(),
     "tables": {"sources"},
     "picture": {"sources"},
     "formats": {"tables", "sources"},
     "finding": {"formats", "tables", "sources"},
-    "reading": {"finding", "formats", "tables", "picture", "sources"},
+    "judging": {"finding", "formats"},
+    "reading": {"judging", "finding", "formats", "tables", "picture", "sources"},
 }
 STAIR["__init__"] = set(STAIR)
 EXPORTS = sorted((CORE / "exports").glob("*.py"))

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import gazeheat_core as gh
-from gazeheat_core import cli, studies
+from gazeheat_core import cli, parallel
 from gazeheat_core.cli import main
 from tests.builders import (
     MM,
@@ -34,9 +34,9 @@ ROOT = Path(__file__).parents[1]
 PATIENCE_S = 300
 # What `builders.ROWS` holds.
 ADA = {"id": "rec-a", "name": "P01", "rows": 5}
-ADA |= {"used": 3, "outside": 1, "undetected": 1, "unreadable": 0}
+ADA |= {"used": 3, "outside": 1, "undetected": 1, "unreadable": 0, "listed_twice": 0}
 BEN = {"id": "rec-b", "name": "P02", "rows": 4}
-BEN |= {"used": 2, "outside": 0, "undetected": 0, "unreadable": 2}
+BEN |= {"used": 2, "outside": 0, "undetected": 0, "unreadable": 2, "listed_twice": 0}
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_another_ground_needs_no_samples_and_is_kept(
         assert line["image_size"] == {"width": size[0], "height": size[1]}
         assert line["recordings"] == [ADA, BEN]
         # From here on, nothing can be read.
-        monkeypatch.setattr("gazeheat_core.studies.bin_part", None)
+        monkeypatch.setattr("gazeheat_core.parallel.read_part", None)
 
 
 def test_a_picture_for_gaze_in_pixels_alone_is_held_against_the_samples(tmp_path, out, capsys):
@@ -453,9 +453,9 @@ def test_an_image_has_the_rights_of_any_new_file(shelf, out, capsys):
 @pytest.mark.parametrize("where", ["in this process", "in a worker"])
 def test_too_little_memory_is_one_line(shelf, out, capsys, monkeypatch, where):
     if where == "in a worker":
-        monkeypatch.setattr(studies, "bin_part", no_memory)
+        monkeypatch.setattr(parallel, "read_part", no_memory)
     else:
-        monkeypatch.setattr(cli, "render", no_memory)
+        monkeypatch.setattr(cli, "render_files", no_memory)
     assert main([str(shelf), "--out", str(out), "--jobs", "2"]) == 1
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
@@ -493,9 +493,9 @@ def test_what_is_logged_is_said_once_in_the_same_form(shelf, out, capsys, monkey
     def warn(*given):
         for _ in range(2):
             logging.getLogger("gazeheat").warning("a \x1b[1m in %s", "a folder")
-        return gh.render(*given)
+        return gh.render_files(*given)
 
-    monkeypatch.setattr(cli, "render", warn)
+    monkeypatch.setattr(cli, "render_files", warn)
     assert main([str(shelf), "--out", str(out)]) == 0
     assert capsys.readouterr().err == "gazeheat: A \\x1b[1m in a folder.\n"
 
@@ -599,10 +599,10 @@ resource.setrlimit(resource.RLIMIT_AS, (most, most))
 def test_a_librarys_warnings_stay_off_the_terminal(shelf, out):
     code = """
 import warnings, gazeheat_core.cli as cli
-def render(*given, render=cli.render):
+def render_files(*given, render_files=cli.render_files):
     warnings.warn("for developers")
-    return render(*given)
-cli.render = render
+    return render_files(*given)
+cli.render_files = render_files
 """
     done = prepared(code, shelf, "--out", out, stdout=subprocess.DEVNULL)
     assert (done.returncode, done.stderr) == (0, "")
@@ -728,7 +728,7 @@ SIGNALS = [] if os.name != "posix" else [
 
 
 @posix_only
-@pytest.mark.parametrize("module", ["argparse", "numpy", "pandas", "gazeheat_core.studies"])
+@pytest.mark.parametrize("module", ["argparse", "numpy", "pandas", "gazeheat_core.parallel"])
 def test_a_signal_while_libraries_are_loaded_ends_in_one_line(shelf, out, module):
     run = Started(shelf, "--out", out, before=["-X", "importtime"])
     run.until_loaded(module)

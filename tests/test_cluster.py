@@ -16,9 +16,9 @@ from gazeheat_core.cli import main
 from gazeheat_core.errors import ClusterError
 from gazeheat_core.exports import find_exports, open_source
 from gazeheat_core.exports.reading import read_images
-from gazeheat_core.studies import Part, bin_part, open_executor, submit_export
+from gazeheat_core.parallel import Part, open_executor, read_part, submit_export
 from tests.builders import Row, export_folder, export_zip, gaze_csv
-from tests.test_studies import assert_same, binned_in_parts, binned_whole
+from tests.test_parallel import GRID, assert_same, binned_in_parts, binned_whole
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes by name here")
@@ -118,13 +118,13 @@ def test_the_command_gives_the_same(cluster, study, tmp_path):
 
 
 def test_a_changed_file_is_read_anew(cluster, study):
-    part = Part(str(study), False, "gaze.csv", None, (40.0, 30.0), (225, 300))
+    part = Part(str(study), False, ("gaze.csv",), None, (GRID,))
     with open_executor(scheduler=cluster.address) as executor:
-        first = executor.submit(bin_part, part)
-        assert sum(r.rows for r in first.result(PATIENCE_S).recordings.values()) == 500
+        first = executor.submit(read_part, part)
+        assert sum(map(len, first.result(PATIENCE_S).sections.values())) == 500
         (study / "gaze.csv").write_text(gaze_csv([Row(1.0, 1.0)]))
-        second = executor.submit(bin_part, part)
-        assert sum(r.rows for r in second.result(PATIENCE_S).recordings.values()) == 1
+        second = executor.submit(read_part, part)
+        assert sum(map(len, second.result(PATIENCE_S).sections.values())) == 1
 
 
 def test_what_a_worker_says_arrives_word_for_word(cluster, tmp_path):
@@ -159,9 +159,7 @@ def test_after_an_error_nothing_is_left_to_do(cluster, tmp_path):
         with open_executor(scheduler=cluster.address) as executor:
             for name in "ab":
                 os.mkfifo(tmp_path / name)
-                executor.submit(
-                    bin_part, Part(str(tmp_path / name), False, "", None, (1, 1), (1, 1))
-                )
+                executor.submit(read_part, Part(str(tmp_path / name), False, (), None, ()))
             asked_until(lambda: len(waiting_workers(cluster)) == 2)
             for number in range(10):
                 executor.submit(Path.touch, tmp_path / f"done-{number}")
@@ -192,19 +190,19 @@ def submit(given, executor, *, waits=False):
     """Start on an export; with `waits`, on a ZIP that does not come until it is put back."""
     with open_source(given) as files:
         (found,), _ = find_exports(files)
-        images = read_images(found)
+        images, _ = read_images(found)
         put_back = waiting_part(given) if waits else None
         return submit_export(given, found, images, executor, part_bytes=2000), put_back
 
 
 def worker_that_waits(cluster):
-    """Process number of the worker that waits for the ZIP, as soon as one does."""
+    """Process number of the worker that waits for the ZIP's only table, as soon as one does."""
     (worker,) = asked_until(lambda: waiting_workers(cluster))
     return cluster.client.run(os.getpid, workers=[worker])[worker]
 
 
 def test_a_worker_killed_in_the_middle_changes_nothing(study, tmp_path):
-    packed = export_zip(tmp_path / "packed.zip")
+    packed = export_zip(tmp_path / "packed.zip", fixations=None)
     whole = [binned_whole(packed), binned_whole(study)]
     with start_cluster(tmp_path) as own, open_executor(scheduler=own.address) as executor:
         waiting, put_back = submit(packed, executor, waits=True)
@@ -221,7 +219,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(study, tmp_path):
 
 def test_a_part_that_kills_its_workers_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
-    packed = export_zip(tmp_path / "packed.zip")
+    packed = export_zip(tmp_path / "packed.zip", fixations=None)
     with start_cluster(tmp_path) as own, open_executor(scheduler=own.address) as executor:
         pending, _ = submit(packed, executor, waits=True)
         os.kill(worker_that_waits(own), signal.SIGKILL)
@@ -241,7 +239,7 @@ def test_workers_without_the_package_are_one_sentence(study, tmp_path):
 
 
 def test_a_scheduler_that_is_lost_is_one_sentence(tmp_path):
-    packed = export_zip(tmp_path / "packed.zip")
+    packed = export_zip(tmp_path / "packed.zip", fixations=None)
     with start_cluster(tmp_path) as own, open_executor(scheduler=own.address) as executor:
         pending, _ = submit(packed, executor, waits=True)
         worker_that_waits(own)

@@ -1,5 +1,6 @@
 """Damaged tables: words or a reading in which every row is counted, and never anything else."""
 
+import dataclasses
 import gzip
 import re
 from pathlib import Path
@@ -27,7 +28,7 @@ from tests.builders import (
     sections_csv,
 )
 from tests.conftest import thoroughly
-from tests.test_studies import assert_same, binned_in_parts, binned_whole
+from tests.test_parallel import assert_same, binned_in_parts, binned_whole
 
 PICTURE = picture_bytes((40, 30))
 MARK = "\ufeff".encode()
@@ -114,12 +115,13 @@ def check_alike(files, part_bytes=400):
         assert parts == whole
         return whole
     assert_same(parts, whole)
-    for recording in whole.recordings:
+    histograms = gh.select(whole)
+    for recording in histograms:
         counts = recording.counts
         assert int(recording.bins.sum()) == counts.used
-        assert min(counts.used, counts.outside, counts.undetected, counts.unreadable) >= 0
+        assert min(dataclasses.astuple(counts)) >= 0
         assert recording.duration_ns >= 0
-    counted = sum((recording.counts for recording in whole.recordings), gh.Counts())
+    counted = sum((recording.counts for recording in histograms), gh.Counts())
     assert counted.rows + whole.unassigned_rows == whole.rows > 0
     return whole
 
@@ -234,7 +236,7 @@ def test_damaged_fixations(edits, pack):
 @pytest.mark.parametrize("pack", PACKED.values(), ids=PACKED.keys())
 def test_without_damage_every_packing_is_read(pack):
     read = check_alike(files_with(gaze_csv=pack(gaze_csv(ROWS).encode())))
-    assert [(r.name, r.counts) for r in read.recordings] == [
+    assert [(r.name, r.counts) for r in gh.select(read)] == [
         ("P01", gh.Counts(used=3, outside=1, undetected=1)),
         ("P02", gh.Counts(used=2, unreadable=2)),
     ]

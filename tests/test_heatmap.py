@@ -1,8 +1,6 @@
 """Histogram, pool, blur, normalize: against the reference, and by eye."""
 
-import dataclasses
 import math
-import pickle
 
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import gazeheat_core as gh
-from gazeheat_core.heatmap import Bins
 from tests import reference
 from tests.builders import FRAME, MM, RIM
 
@@ -19,10 +16,11 @@ SIZES = [LANDSCAPE, PORTRAIT, (640, 640), (100_000, 10), (10, 100_000), (1, 500)
 sizes = st.sampled_from(SIZES) | st.tuples(st.integers(1, 5000), st.integers(1, 5000))
 
 
-def recording(x, y, id="r", unreadable=0):
-    """A recording with one sample every 5 ms."""
+def recording(x, y, id="r", unreadable=0, first=0):
+    """A recording with one sample every 5 ms, from the `first` on."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    gaze = gh.GazeSamples(np.arange(len(x), dtype=np.int64) * 5_000_000, x, y)
+    numbers = np.arange(first, first + len(x), dtype=np.int64)
+    gaze = gh.GazeSamples(numbers * 5_000_000, x, y)
     return gh.Recording(id, "", "", (gh.Section("s", gaze, None, unreadable),))
 
 
@@ -321,62 +319,11 @@ def test_normalize_divides_by_the_maximum_once():
     np.testing.assert_array_equal(gh.normalize(np.array([[0.0, 8.0, 2.0]])), [[0, 1, 0.25]])
 
 
-# ---------------------------------------------------------------- few samples, little memory
-
-
-def stored_bytes(histogram):
-    return len(pickle.dumps(histogram))
-
-
-def test_a_recording_of_few_samples_takes_few_bytes():
-    few, many = histograms((40, 30), ([5.0], [6.0]), ([5.0] * 20_000, [6.0] * 20_000))
-    # 225 × 300 bins of 4 bytes are 270 kB; a single sample is 4.
-    assert stored_bytes(few) < 1000
-    assert stored_bytes(many) > 270_000
-    for histogram, count in ((few, 1), (many, 20_000)):
-        assert (histogram.bins.dtype, histogram.bins.shape) == (np.uint32, (225, 300))
-        assert np.argwhere(histogram.bins).tolist() == [[45, 37]]
-        assert histogram.bins[45, 37] == count
-
-
-def test_a_histogram_given_as_an_array_is_kept_as_small():
-    (few,) = histograms((40, 30), ([5.0, 5.0, 9.0], [6.0, 6.0, 9.0]))
-    again = dataclasses.replace(few, kept=Bins.of(few.bins.copy()))
-    assert stored_bytes(again) < 1000
-    np.testing.assert_array_equal(again.bins, few.bins)
-    assert again.kept.size_bytes == 4 * 3
-
-
-@given(
-    st.lists(st.lists(st.integers(0, 11), max_size=9), max_size=6),
-    st.lists(st.booleans(), min_size=6, max_size=6),
-)
-def test_bins_add_up_however_they_are_kept(parts, joined):
-    """Of a grid of 3 × 4 bins, three samples are few and four are many."""
-    expected = np.zeros((3, 4), np.uint32)
-    bins = Bins((3, 4))
-    for cells, as_other in zip(parts, joined, strict=False):
-        x, y = (np.array(cells) % 4 + 0.5, np.array(cells) // 4 + 0.5)
-        np.add.at(expected, (np.array(cells, int) // 4, np.array(cells, int) % 4), 1)
-        if as_other:
-            other = Bins((3, 4))
-            other.add_gaze(x, y, (4.0, 3.0))
-            bins.add(other)
-            # Stays as it is.
-            assert other.total == len(cells)
-        else:
-            bins.add_gaze(x, y, (4.0, 3.0))
-        np.testing.assert_array_equal(Bins.of(expected.copy()).array(), expected)
-    assert bins.total == expected.sum()
-    assert bins.array().dtype == np.uint32
-    np.testing.assert_array_equal(bins.array(), expected)
-
-
 def test_many_short_sections_are_one_histogram():
     numbers = np.arange(2000)
     whole = recording(numbers % 41.0, numbers % 31.0)
     sections = tuple(
-        recording([n % 41.0], [n % 31.0], unreadable=0).sections[0] for n in numbers.tolist()
+        recording([n % 41.0], [n % 31.0], first=n).sections[0] for n in numbers.tolist()
     )
     parts = gh.Recording("r", "", "", sections)
     one, other = gh.bin_recordings(export((40, 30), whole, parts))

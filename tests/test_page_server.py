@@ -2,11 +2,14 @@
 
 import asyncio
 import gc
+import gzip
 import threading
 import tracemalloc
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from importlib import resources
 
+import plotly
 import pytest
 import streamlit as st
 from starlette.applications import Starlette
@@ -19,8 +22,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRe
 
 from gazeheat_core.exports.sources import MIB
 from gazeheat_core.page import server
-from gazeheat_core.page.incoming import Queue
 from gazeheat_core.page.server import File, Loan, is_known_host
+from gazeheat_core.page.turns import Queue
 
 
 @dataclass
@@ -188,6 +191,25 @@ def test_a_picture_may_be_kept_by_its_own_browser_only(site):
     assert answer.content == b"JPEG"
     assert "private" in answer.headers["cache-control"]
     assert "content-disposition" not in answer.headers
+
+
+def test_the_script_is_plotly_s_own_and_may_be_kept():
+    (path,) = [route.path for route in server.ROUTES if "script" in route.path]
+    assert path == f"/script/plotly-{plotly.__version__}.js" == "/" + server.script_address()
+    answer = get(server.Gatekeeper(Starlette(routes=server.ROUTES)), path)
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["content-encoding"] == "gzip"
+    installed = resources.files("plotly") / "package_data" / "plotly.min.js"
+    assert gzip.decompress(answer.content) == installed.read_bytes()
+    assert get(server.Gatekeeper(Starlette(routes=server.ROUTES)), path + "x").status == 404
+
+
+def test_the_script_is_not_given_under_another_name():
+    app = server.Gatekeeper(Starlette(routes=server.ROUTES))
+    assert get(app, "/" + server.script_address(), host="evil.example").status == 421
 
 
 def test_an_ended_loan_says_so(site):

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import gazeheat_core as gh
 from gazeheat_core.exports import Limits, find_exports, open_source, read_export
-from gazeheat_core.exports.reading import iter_gaze
 from tests.builders import (
     FIRST_NS,
     FIXATIONS,
@@ -120,11 +119,14 @@ def test_gaze_comes_with_whether_it_is_in_a_fixation(with_ids):
     if not with_ids:
         text = text.replace("fixation id", "something else")
     with open_source(upload(changed("gaze.csv", text))) as files:
-        (block,) = iter_gaze(find_exports(files)[0][0])
-    ((_, _, (timestamp_ns, x, y, in_fixation)),) = block.groups
-    assert timestamp_ns.tolist() == [FIRST_NS + n * STEP_NS for n in range(4)]
-    assert (x.tolist(), y.tolist()) == ([0, 1, 2, 3], [1] * 4)
-    assert in_fixation.tolist() == ([1, 1, 0, 0] if with_ids else [0] * 4)
+        export = read_export(find_exports(files)[0][0])
+    gaze = export.recordings[0].sections[0].gaze
+    assert gaze.timestamp_ns.tolist() == [FIRST_NS + n * STEP_NS for n in range(4)]
+    assert (gaze.x.tolist(), gaze.y.tolist()) == ([0, 1, 2, 3], [1] * 4)
+    in_fixation = [1, 1, 0, 0] if with_ids else [0] * 4
+    assert gaze.in_fixation.tolist() == in_fixation
+    study = gh.track_export(export)
+    assert study.recordings[0].sections[0].gaze.value.tolist() == in_fixation
 
 
 def test_progress_counts_rows_and_ends_at_the_end():
@@ -366,7 +368,7 @@ def test_a_picture_that_most_gaze_does_not_lie_on_is_asked_for_again(past, fits,
     contains(export.image_problem, "only 19 of 40 detected samples lie on the picture, which is")
     contains(export.image_problem, "40 × 30 px", "The gaze reaches 155 × 99 px.")
     with pytest.raises(gh.PictureMissingError, match="in its full size"):
-        gh.bin_export(export)
+        gh.track_export(export)
     right = gh.with_picture(export, picture_bytes((160, 120)), "right.jpg")
     assert (right.size(), right.image_problem) == ((160, 120), "")
 

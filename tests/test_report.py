@@ -30,7 +30,7 @@ SIZE = (40, 30)
 def export(tmp_path_factory):
     """Two recordings with the counts of `builders.ROWS`."""
     (read,) = gh.read_exports(export_zip(tmp_path_factory.mktemp("report") / "shelf.zip"))
-    return gh.bin_export(read)
+    return gh.track_export(read)
 
 
 def histogram(used=3, duration_ns=0, label="P01", wearer=""):
@@ -39,7 +39,7 @@ def histogram(used=3, duration_ns=0, label="P01", wearer=""):
 
 
 def pooled(export, *positions):
-    return gh.make_heatmap([export.recordings[i] for i in positions], SIZE)
+    return gh.make_heatmap([gh.select(export)[i] for i in positions], SIZE)
 
 
 # ---------------------------------------------------------------- what was counted
@@ -198,7 +198,7 @@ def test_the_two_files_of_a_stem():
 
 def test_the_report_holds_the_counts_of_the_recordings_that_were_pooled(export):
     files = {"heatmap": Path("a.png"), "overlay": Path("b.png")}
-    report = as_report(export, export.recordings[1:], files)
+    report = as_report(export, gh.select(export)[1:], files)
     assert json.loads(json.dumps(report)) == {
         "enrichment": "Shelf",
         "kind": "reference-image-mapper",
@@ -212,6 +212,7 @@ def test_the_report_holds_the_counts_of_the_recordings_that_were_pooled(export):
                 "outside": 0,
                 "undetected": 0,
                 "unreadable": 2,
+                "listed_twice": 0,
             }
         ],
         "unassigned_rows": 0,

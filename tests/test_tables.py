@@ -539,6 +539,44 @@ def test_truth_values_are_no_numbers(rows):
     ]
 
 
+whole_numbers = st.one_of(
+    times,
+    st.sampled_from(["1.67041E+18", "1,67041E+18", "1.67041e18", "1E18", "5.0", "5,0", "5.5"]),
+    st.sampled_from(
+        ["", "nan", "inf", "x", "-1E3", "+5", "1E-3", "1_0", " 7 ", " ", "0x1", "true"]
+    ),
+    st.sampled_from(
+        [str(2**63), str(-(2**63)), "9.3E+18", "1E400", "1e999999999", "٣", '"5"', "true"]
+    ),
+)
+
+
+@given(
+    cells=st.lists(st.tuples(whole_numbers, whole_numbers), min_size=1),
+    semicolons=st.booleans(),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+@example(cells=[("1.67041E+18", "1"), ("1.67042E+18", "2")], semicolons=False, end="\n")
+@example(cells=[("1,67041E+18", "1"), ("1,67042E+18", "2")], semicolons=True, end="\n")
+def test_whole_numbers_in_any_spelling_are_read_alike_by_both_readers(cells, semicolons, end):
+    sep, table = (";", table_of(";", ",")) if semicolons else (",", table_of())
+    layout = Layout(keys=(1,), integers=(2, 0), numbers=(4, 5), flag=3)
+    # A cell with the sign that separates cells stands in quotes.
+    quoted = [
+        [f'"{cell}"' if sep in cell and '"' not in cell else cell for cell in row] for row in cells
+    ]
+    block = end.join(sep.join((a, "r", b, "true", "1", "2")) for a, b in quoted).encode()
+    same(_parse_typed(block, table, layout), _parse_by_line(block, table, layout))
+
+
+def test_times_of_a_spreadsheet_are_exact():
+    cells = ["1.67041E+18", "x", "1.67042E+18", "", str(T), "5.5", f"{T}.0"]
+    block = "".join(f"s,r,{cell},true,1,2\n" for cell in cells).encode()
+    rows = _parse_typed(block, table_of(), LAYOUT)
+    assert rows.readable.tolist() == [True, False, True, False, True, False, True]
+    assert rows.integers[0].tolist() == [167041 * 10**13, 0, 167042 * 10**13, 0, T, 0, T]
+
+
 WITH_FIXATION = Table(file_of(""), (*COLUMNS, "fixation id"))
 FIXATION_LAYOUT = Layout(keys=(1, 0), integers=(2,), numbers=(4, 5), flag=3, fixation=6)
 fixation_ids = st.one_of(

@@ -8,18 +8,20 @@ and `reading` makes an export of what was found.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gazeheat_core.errors import GazeheatError, PictureError, UnmappedError
 from gazeheat_core.exports.finding import FoundExport, find_exports
+from gazeheat_core.exports.judging import gaze_reach, judge_samples, px
 from gazeheat_core.exports.picture import (
     plain_picture,
     read_picture,
     resized_picture,
     same_aspect,
 )
-from gazeheat_core.exports.reading import OnRows, gaze_reach, judge_samples, px, read_export
+from gazeheat_core.exports.reading import OnRows, read_export, read_study
 from gazeheat_core.exports.sources import (
     LIMITS,
     Given,
@@ -30,7 +32,7 @@ from gazeheat_core.exports.sources import (
     open_source,
     sources_of,
 )
-from gazeheat_core.model import Export, Size, count_inside
+from gazeheat_core.model import Enrichment, Export, Recording, ReferenceImage, Size, count_inside
 
 __all__ = [
     "LIMITS",
@@ -44,6 +46,7 @@ __all__ = [
     "open_source",
     "read_export",
     "read_exports",
+    "read_study",
     "sources_of",
     "with_picture",
     "with_ratio",
@@ -82,16 +85,20 @@ def check_problems(found: list[FoundExport], problems: list[GazeheatError]) -> N
             raise problem
 
 
-def with_picture(export: Export, data: bytes, name: str) -> Export:
+AnyExport = TypeVar("AnyExport", bound=Enrichment[Any])
+
+
+def with_picture(export: AnyExport, data: bytes, name: str) -> AnyExport:
     """Give an export a picture, or another one than its own.
 
     Gaze in pixels belongs to the full-size reference image: a picture of the same shape
     is brought to that size, another shape is an error. Gaze in fractions of a surface
-    fits any picture of the surface's shape, in that picture's own size.
+    fits any picture of the surface's shape, in that picture's own size. The bins stay those
+    of the first picture.
 
     Parameters
     ----------
-    export : Export
+    export : Export or Study
     data : bytes
         The picture's file.
     name : str
@@ -105,15 +112,16 @@ def with_picture(export: Export, data: bytes, name: str) -> Export:
         When the gaze fits no picture, since it is in another unit than pixels.
     """
     is_px = export.unit == "px"
+    its_own: ReferenceImage | None = export.image
 
     def fit(size: Size) -> int:
-        if export.image is not None:
-            return same_aspect(size, export.image.size)
-        return count_inside(export.recordings, (float(size[0]), float(size[1])))
+        if its_own is not None:
+            return same_aspect(size, its_own.size)
+        return count_inside(_held(export), (float(size[0]), float(size[1])))
 
     image = read_picture(data, name, fit if is_px else None)
-    if export.image is not None:
-        own = export.image.size
+    if its_own is not None:
+        own = its_own.size
         if not same_aspect(image.size, own):
             raise PictureError(
                 f"{name} is {px(image.size)}, but the export's own reference image is "
@@ -124,9 +132,19 @@ def with_picture(export: Export, data: bytes, name: str) -> Export:
             notice = f"{name} is {px(image.size)}. It was brought to the size of the export's "
             image = resized_picture(image, own, f"{notice}own reference image, {px(own)}.")
     elif is_px:
-        _check_gaze_inside(export, image.size, name)
-        judge_samples(export.title, export.frame, image.size, export.recordings)
-    return replace(export, image=image, image_problem="", notices=(*export.notices, *image.notices))
+        _check_gaze_inside(_held(export), image.size, name)
+        judge_samples(export.title, export.frame, image.size, _held(export))
+    notices = (*export.notices, *image.notices)
+    changes: dict[str, Any] = {"image": image, "image_problem": "", "notices": notices}
+    if isinstance(export, Export) and its_own is not None:
+        changes["grid_size"] = export.grid_size or its_own.size
+    return replace(export, **changes)
+
+
+def _held(export: Enrichment[Any]) -> tuple[Recording, ...]:
+    """Return the samples of an export that has no picture: a study always has one."""
+    assert isinstance(export, Export)
+    return export.recordings
 
 
 def with_ratio(export: Export, ratio: tuple[float, float]) -> Export:
@@ -145,14 +163,14 @@ def with_ratio(export: Export, ratio: tuple[float, float]) -> Export:
     return replace(export, image=plain_picture(ratio), image_problem="")
 
 
-def _check_gaze_inside(export: Export, size: Size, name: str) -> None:
-    gaze = [section.gaze for recording in export.recordings for section in recording.sections]
+def _check_gaze_inside(recordings: tuple[Recording, ...], size: Size, name: str) -> None:
+    gaze = [section.gaze for recording in recordings for section in recording.sections]
     detected = sum(int(np.count_nonzero(np.isfinite(g.x))) for g in gaze)
-    inside = count_inside(export.recordings, (float(size[0]), float(size[1])))
+    inside = count_inside(recordings, (float(size[0]), float(size[1])))
     if inside * 2 >= detected:
         return
     raise PictureError(
-        f"{name} is {px(size)}, but the gaze reaches {px(gaze_reach(export.recordings))}: only "
+        f"{name} is {px(size)}, but the gaze reaches {px(gaze_reach(recordings))}: only "
         f"{inside:,} of {detected:,} samples lie on it. Give the reference image in the size that "
         "was uploaded to Pupil Cloud."
     )

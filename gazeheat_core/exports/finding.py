@@ -83,8 +83,8 @@ class FoundExport:
 
     @property
     def material(self) -> tuple[SourceFile, ...]:
-        """Files that decide the histograms: gaze, sections and picture."""
-        files = (self.gaze.file, self.sections, self.picture)
+        """Files that decide what a study holds: gaze, fixations, sections and picture."""
+        files = (self.gaze.file, self.fixations, self.sections, self.picture)
         return tuple(file for file in files if file is not None)
 
     @property

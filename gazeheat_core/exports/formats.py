@@ -131,6 +131,7 @@ class SectionList:
     section: str
     name: str
     wearer: str
+    start: str
     start_event: str
     end_event: str
 
@@ -452,6 +453,7 @@ SECTIONS = SectionList(
     section="section id",
     name="recording name",
     wearer="wearer name",
+    start="section start time [ns]",
     start_event="start event name",
     end_event="end event name",
 )

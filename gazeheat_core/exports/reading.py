@@ -1,390 +1,112 @@
-"""A found export to recordings, sections and samples, and what is odd about them."""
+"""A found export to a study over its picture, or to all its samples: one loop over rows.
+
+Over the grid of a picture the loop gives tracks, which is what the page, the command line,
+other processes and the cache work with. Without one it gives positions: for a notebook, and
+for an export whose picture is still missing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeAlias
+from functools import partial
+from itertools import pairwise
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from gazeheat_core.errors import ColumnsError, ExportError, GazeheatError, LimitError
+from gazeheat_core.errors import (
+    ColumnsError,
+    ExportError,
+    GazeheatError,
+    LimitError,
+    PictureMissingError,
+)
 from gazeheat_core.exports import formats, tables
 from gazeheat_core.exports.finding import FoundExport
 from gazeheat_core.exports.formats import check_ids, find_layout
-from gazeheat_core.exports.picture import read_picture, read_pictures
+from gazeheat_core.exports.judging import (
+    Tally,
+    gaze_reach,
+    judge_gaze,
+    judge_positions,
+    judge_samples,
+    px,
+)
+from gazeheat_core.exports.picture import read_pictures
 from gazeheat_core.exports.tables import Layout, Rows, Span, Table
+from gazeheat_core.grid import Grid
 from gazeheat_core.model import (
     Export,
     Fixations,
     FloatArray,
-    Frame,
     GazeSamples,
     IntArray,
     Recording,
     ReferenceImage,
     Section,
     Size,
-    count_in_corner,
     count_inside,
 )
-
-# As many numbers as the C library never puts on its heap: 64 MiB, twice its limit.
-_LARGE = 2**23
-# Numbers from which on a column gets pages of its own. A process has 65,530 stretches of
-# pages, so a file of many small sections must not take one for each.
-_MANY = 2**14
-
-# Samples that a judgement on their unit takes: a tenth of a second at 200 Hz. A recording of
-# fewer may well hold a single glance beside the picture.
-_FEW_SAMPLES = 20
+from gazeheat_core.study import RecordingTracks, Study, finish_section
+from gazeheat_core.tracks import Columns, TrackBuilder, have_times, whole_ms
 
 # Rows read so far, and the share of the file from 0 to 1: called while a large one is read.
 OnRows = Callable[[int, float], None]
 
-
-def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
-    """Read an export into memory, 24 bytes a gaze sample.
-
-    A picture that most of the gaze does not lie on is left out, and `image_problem` says why.
-
-    Raises
-    ------
-    ExportError
-        When its ``gaze.csv`` has no rows, when half of those with gaze cannot be read, or
-        when their positions are in another unit than the header says.
-    LimitError
-        When it holds more than the limits allow.
-    SourceError
-        When a file is damaged.
-    """
-    notices: list[str] = []
-    described = read_sections(found, notices)
-    buffers, tally = _read_gaze(found, on_rows)
-    fixations = _read_fixations(found, notices)
-    recordings = _assemble(described, buffers, fixations)
-    positions = [s.gaze.x for r in recordings for s in r.sections]
-    detected = sum(int(np.count_nonzero(np.isfinite(x))) for x in positions)
-    notices += judge_gaze(
-        found,
-        recordings=len(recordings),
-        rows=sum(r.rows for r in recordings) + tally.unassigned,
-        unreadable=sum(s.unreadable for r in recordings for s in r.sections) + tally.unassigned,
-        detected=detected,
-        tally=tally,
-        rounded=_rounded_by_spreadsheet(recordings),
-    )
-    image, problem = _read_image(found, recordings)
-    doubts: list[str] = []
-    if image is not None or found.frame is not None:
-        size = (1, 1) if image is None else image.size
-        misfit, doubts = judge_samples(str(found.gaze.file), found.frame, size, recordings)
-        if misfit:
-            image, problem = None, f"{misfit} The gaze reaches {px(gaze_reach(recordings))}."
-    notices += [*(image.notices if image is not None else ()), *doubts]
-    return Export(
-        name=found.name,
-        kind=found.kind,
-        frame=found.frame,
-        recordings=recordings,
-        image=image,
-        image_problem=problem,
-        unassigned_rows=tally.unassigned,
-        notices=tuple(notices),
-    )
-
-
-def judge_gaze(
-    found: FoundExport,
-    *,
-    recordings: int,
-    rows: int,
-    unreadable: int,
-    detected: int,
-    tally: Tally,
-    rounded: bool,
-) -> list[str]:
-    """Say what is odd about the gaze that was read.
-
-    Parameters
-    ----------
-    found : FoundExport
-    recordings : int
-    rows : int
-        All that the file has.
-    unreadable : int
-        Those that cannot be read, their recording being known or not.
-    detected : int
-        Samples with a position that can be read.
-    tally : Tally
-        Of the whole file; an empty one for histograms that were judged when they were made.
-    rounded : bool
-        Whether the timestamps are whole seconds.
-
-    Returns
-    -------
-    list of str
-        Notices for the user.
-
-    Raises
-    ------
-    LimitError
-        When there are too many recordings.
-    ExportError
-        When there are no rows, or at least half of those with gaze cannot be read.
-    """
-    file = found.gaze.file
-    if recordings > file.limits.recordings:
-        ids = check_ids(found.gaze, find_layout(found.format, found.gaze))
-        raise LimitError(f"{file}: more than {file.limits.recordings:,} recordings. {ids}")
-    if rows == 0:
-        raise ExportError(
-            f"{file}: there is a header but no gaze below it. Check in Pupil Cloud "
-            "that the enrichment has finished and covers your recordings; then download it again."
-        )
-    # Rows without gaze have empty cells, and mostly can be read: they are no measure.
-    if unreadable == rows or (tally.lost and tally.lost >= detected):
-        if unreadable == rows:
-            found_out = f"none of its {rows:,} rows can be read"
-        else:
-            found_out = f"{unreadable:,} of {rows:,} rows cannot be read"
-        first = ""
-        if tally.first is not None:
-            line, reason = tally.first
-            first = f" The first: line {found.gaze.header_lines + line:,}, {reason}."
-        raise ExportError(
-            f"{file}: {found_out}.{first} "
-            "Give the file as downloaded, not as saved by a spreadsheet."
-        )
-    notices = []
-    if unreadable > max(10, rows // 100):
-        notices.append(
-            f"{file}: {unreadable:,} of {rows:,} rows cannot be read and are left "
-            "out. If a spreadsheet has saved the file, use the original download."
-        )
-    if rounded:
-        notices.append(
-            f"{file}: the timestamps are rounded, as spreadsheets do. "
-            "The heatmap is right; the time spans are not."
-        )
-    return notices
-
-
-def judge_samples(
-    label: str, frame: Frame | None, size: Size, recordings: tuple[Recording, ...]
-) -> tuple[str, list[str]]:
-    """Judge the positions of samples that are held, as `judge_positions`."""
-    extent = (float(size[0]), float(size[1])) if frame is None else frame[2:]
-    gaze = [section.gaze for recording in recordings for section in recording.sections]
-    return judge_positions(
-        label,
-        frame,
-        size,
-        detected=sum(int(np.count_nonzero(np.isfinite(g.x))) for g in gaze),
-        inside=count_inside(recordings, extent),
-        in_corner=count_in_corner(recordings, size) if frame is None else 0,
-    )
-
-
-def judge_positions(
-    label: str,
-    frame: Frame | None,
-    size: Size,
-    *,
-    detected: int,
-    inside: int,
-    in_corner: int,
-) -> tuple[str, list[str]]:
-    """Tell whether positions are in the unit that their columns say, by a few counts.
-
-    Parameters
-    ----------
-    label : str
-        Name of the file in messages.
-    frame : (float, float, float, float) or None
-        The numbers at the borders of a surface; None for pixels of the picture.
-    size : (int, int)
-        Width and height of the picture in pixels; of a surface, it is not looked at.
-    detected : int
-        Samples with a position.
-    inside : int
-        Those of them on the picture.
-    in_corner : int
-        Those of them in the bins of `model.corner_shape`.
-
-    Returns
-    -------
-    problem : str
-        Why the picture cannot be the one that the gaze was mapped to; empty if it can.
-    notices : list of str
-        Sentences for the user.
-
-    Raises
-    ------
-    ExportError
-        When no picture could be at fault.
-    """
-    if detected < _FEW_SAMPLES:
-        return "", []
-    if frame is not None:
-        # Of positions in pixels or percent next to none is within 0 and 1, while of people
-        # who look past a surface some gaze still falls on it.
-        if inside * 100 < detected:
-            raise ExportError(
-                f"{label}: only {inside:,} of {detected:,} detected samples lie on the surface, "
-                "whose positions run from 0 to 1. These are in another unit, such as pixels or "
-                "percent. Give the file as downloaded."
-            )
-        if inside * 2 < detected:
-            return "", [
-                f"{label}: {detected - inside:,} of {detected:,} detected samples lie outside the "
-                "surface, and are not in the heatmap. Check that the positions are fractions of "
-                "the surface, from 0 to 1, as the header says."
-            ]
-        return "", []
-    if in_corner * 10 >= detected * 9:
-        raise ExportError(
-            f"{label}: {in_corner:,} of {detected:,} detected samples lie in the top left corner "
-            f"of the picture, {px(size)}, about within its first pixel. These are no pixels, as "
-            "the header says, but perhaps fractions from 0 to 1. Give the file as downloaded."
-        )
-    if inside * 2 < detected:
-        return (
-            f"{label}: only {inside:,} of {detected:,} detected samples lie on the picture, "
-            f"which is {px(size)}. So the gaze is in pixels of another picture, or of this one "
-            "in another size."
-        ), []
-    return "", []
-
-
-def gaze_reach(recordings: tuple[Recording, ...]) -> Size:
-    """Return how far right and down the gaze reaches, but for the furthest hundredth.
-
-    Those few are no measure of a picture's size.
-    """
-    gaze = [section.gaze for recording in recordings for section in recording.sections]
-    x = np.concatenate([g.x[np.isfinite(g.x)] for g in gaze] or [np.empty(0)])
-    y = np.concatenate([g.y[np.isfinite(g.y)] for g in gaze] or [np.empty(0)])
-    right, bottom = (round(float(np.quantile(v, 0.99, method="lower"))) for v in (x, y))
-    return right, bottom
-
-
-def px(size: Size) -> str:
-    """Write a size as messages have it.
-
-    Examples
-    --------
-    >>> px((1600, 1200)), px((10**300, -4))
-    ('1,600 × 1,200 px', '1e+300 × -4 px')
-    """
-    # A damaged position may have three hundred digits.
-    width, height = (f"{side:,}" if abs(side) < 10**9 else f"{side:.0e}" for side in size)
-    return f"{width} × {height} px"
-
-
-@dataclass(slots=True)
-class _Columns:
-    """Columns of numbers of one section that grow in place while a file is read."""
-
-    arrays: list[npt.NDArray[Any]]
-    unreadable: int = 0
-
-    def append(self, *columns: npt.NDArray[Any]) -> None:
-        start = len(self.arrays[0])
-        end = start + len(columns[0])
-        if start < _MANY <= end:
-            self.arrays = [_on_own_pages(array) for array in self.arrays]
-        for array, column in zip(self.arrays, columns, strict=True):
-            # In place, the memory moves instead of being copied: no second copy, ever.
-            array.resize(end, refcheck=False)
-            array[start:] = column
-
-
-def _on_own_pages(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the same numbers where they can grow without leaving holes on the heap.
-
-    The C library gives a large array its own pages, and leaves it there whatever size it
-    takes later. On the heap it would grow among what each block leaves behind: 80 MB more
-    for ten million rows. Pages that nobody writes to take no room.
-    """
-    own = np.empty(_LARGE, array.dtype)
-    own[: len(array)] = array
-    own.resize(len(array), refcheck=False)
-    return own
-
+# Where sections take turns, each has a few rows in a block. Fewer than this wait for those of
+# further blocks, since each time that a section grows costs as much as hundreds of its rows.
+_ROWS_WORTH_APPENDING = 200
+_MOST_WAITING = 2**20
 
 # Recording id and section id.
 SectionKey: TypeAlias = tuple[str, str]
 
 
-def _group(rows: Rows) -> Iterable[tuple[int, slice | IntArray]]:
-    """Yield each key's index with its readable rows, in the order of the file."""
-    if len(rows.keys) == 1 and rows.readable.all():
-        yield 0, slice(None)
-        return
-    key = np.where(rows.readable, rows.key, -1)
-    order = np.argsort(key, kind="stable")
-    starts = np.searchsorted(key[order], np.arange(len(rows.keys) + 1))
-    for index in range(len(rows.keys)):
-        yield index, order[starts[index] : starts[index + 1]]
+# --- The loop ------------------------------------------------------------------------
 
 
-class Group(NamedTuple):
-    """Rows of a block that belong to one section.
+class KnownTable(NamedTuple):
+    """A table whose columns are known.
 
     Attributes
     ----------
-    key : (str, str)
-        Recording id and section id.
-    unreadable : int
-        Rows that were left out.
-    columns : tuple of arrays
-        As the layout orders them: whole numbers, decimal ones, and last a uint8 array that is
-        1 where a sample belongs to a fixation.
+    table : Table
+    layout : Layout
     """
 
-    key: SectionKey
-    unreadable: int
-    columns: tuple[npt.NDArray[Any], ...]
+    table: Table
+    layout: Layout
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What is counted of a stretch of a table beside the samples.
+def gaze_table(found: FoundExport) -> KnownTable:
+    """Return an export's table of gaze."""
+    return KnownTable(found.gaze, find_layout(found.format, found.gaze))
 
-    Attributes
-    ----------
-    lines : int
-        All of them, the blank ones among them.
-    unassigned : int
-        Rows whose recording is unknown.
-    lost : int
-        Rows that cannot be read, other than those that say that no gaze was detected.
-    first : (int, str) or None
-        The first of these: its line in the stretch, from 1, and what is wrong with it.
+
+def fixations_table(found: FoundExport) -> KnownTable | None:
+    """Return an export's table of fixations; None without one.
+
+    Raises
+    ------
+    GazeheatError
+        When it cannot be used.
     """
+    if found.fixations is None:
+        return None
+    table = tables.read_header(found.fixations)
+    return KnownTable(table, find_layout(formats.fixations_beside(found.format), table))
 
-    lines: int = 0
-    unassigned: int = 0
-    lost: int = 0
-    first: tuple[int, str] | None = None
 
-    def __add__(self, later: Tally) -> Tally:
-        first = self.first
-        if first is None and later.first is not None:
-            first = (self.lines + later.first[0], later.first[1])
-        return Tally(
-            self.lines + later.lines,
-            self.unassigned + later.unassigned,
-            self.lost + later.lost,
-            first,
-        )
+# What is kept of the rows of a block, by column.
+Keep: TypeAlias = Callable[[Rows], Sequence[npt.NDArray[Any]]]
 
 
 class Block(NamedTuple):
-    """A stretch of a table, sorted by section.
+    """The rows of a stretch of a table.
 
     Attributes
     ----------
@@ -392,40 +114,45 @@ class Block(NamedTuple):
         All of them.
     tally : Tally
     size_bytes : int
-    groups : list of Group
+    sections : list of SectionKey
+        Those that have rows in it.
+    unreadable : int64 array, shape (number of sections,)
+        Rows of each that were left out.
+    section : int64 array, shape (n,)
+        Index into `sections` for each row that can be read.
+    columns : tuple of arrays of length n
+        What is kept of these rows.
     """
 
     rows: int
     tally: Tally
     size_bytes: int
-    groups: list[Group]
+    sections: list[SectionKey]
+    unreadable: IntArray
+    section: IntArray
+    columns: tuple[npt.NDArray[Any], ...]
 
 
-def iter_gaze(found: FoundExport, span: Span | None = None) -> Iterator[Block]:
-    """Read an export's gaze block by block.
-
-    The columns of each section are timestamps, x, y, and 1 for a sample in a fixation.
-
-    Parameters
-    ----------
-    found : FoundExport
-    span : (int, int), optional
-        Read this stretch of the file only, one of `tables.split_lines`.
-    """
-    return iter_blocks(found.gaze, find_layout(found.format, found.gaze), span)
-
-
-def iter_blocks(table: Table, layout: Layout, span: Span | None = None) -> Iterator[Block]:
-    """Read a table of gaze or fixations block by block.
+def iter_blocks(known: KnownTable, keep: Keep, span: Span | None = None) -> Iterator[Block]:
+    """Read a table of gaze or fixations block by block: the only loop over rows.
 
     Rows that are flagged but have no finite position count as unreadable; where the
     flag says no, the position becomes NaN.
+
+    Parameters
+    ----------
+    known : KnownTable
+    keep : callable
+        Says what is kept of each row.
+    span : (int, int), optional
+        Read this stretch of the file only, one of `tables.split_lines`.
 
     Raises
     ------
     ExportError
         When so many rows cannot be read that the rest would take too long.
     """
+    table, layout = known
     most_unreadable = table.file.limits.unreadable_rows
     total = unreadable = 0
     is_explained = False
@@ -450,14 +177,12 @@ def iter_blocks(table: Table, layout: Layout, span: Span | None = None) -> Itera
             )
         tally = Tally(rows.lines, int(np.count_nonzero(rows.key < 0)), len(lost), first)
         unread = np.bincount(rows.key[bad & (rows.key >= 0)], minlength=len(rows.keys))
-        groups = []
-        for index, chosen in _group(rows):
-            recording_id, *section_id = rows.keys[index]
-            all_columns = (*rows.integers, *rows.numbers, rows.in_fixation)
-            columns = tuple(column[chosen] for column in all_columns)
-            key = (recording_id, section_id[0] if section_id else "")
-            groups.append(Group(key, int(unread[index]), columns))
-        yield Block(len(rows), tally, len(text), groups)
+        section, columns = rows.key, tuple(keep(rows))
+        if not rows.readable.all():
+            section = section[rows.readable]
+            columns = tuple(column[rows.readable] for column in columns)
+        sections = [(id, rest[0] if rest else "") for id, *rest in rows.keys]
+        yield Block(len(rows), tally, len(text), sections, unread, section, columns)
 
 
 def _read_ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -469,64 +194,581 @@ def _read_ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
             yield block
 
 
+class Grows(Protocol):
+    """What the rows of a section are appended to."""
+
+    unreadable: int
+
+    @property
+    def append(self) -> Callable[..., None]:
+        """Appends rows, given by column."""
+        ...
+
+
+Growing = TypeVar("Growing", bound=Grows)
+
+
+@dataclass(eq=False, slots=True)
+class TableSections(Generic[Growing]):
+    """What a table holds, or a stretch of it, by recording id and section id.
+
+    Attributes
+    ----------
+    sections : dict
+        In the order of the file.
+    tally : Tally
+    """
+
+    sections: dict[SectionKey, Growing] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+
+
 def _collect(
-    table: Table, layout: Layout, dtypes: Sequence[type], on_rows: OnRows | None = None
-) -> tuple[dict[SectionKey, _Columns], Tally]:
-    """Read a table into growing columns per recording and section: the first of each group."""
-    limits = table.file.limits
-    buffers: dict[SectionKey, _Columns] = {}
-    tally = Tally()
+    known: KnownTable,
+    keep: Keep,
+    new: Callable[[], Growing],
+    most_rows: int,
+    span: Span | None = None,
+    on_rows: OnRows | None = None,
+) -> TableSections[Growing]:
+    """Read a table, or a stretch of it, into something that grows for each section."""
+    file = known.table.file
+    result: TableSections[Growing] = TableSections()
+    growing: list[Growing] = []
+    numbers: dict[SectionKey, int] = {}
+    waiting: list[tuple[npt.NDArray[Any], ...]] = []
     total = read_bytes = 0
-    for block in iter_blocks(table, layout):
+    for block in iter_blocks(known, keep, span):
         total += block.rows
-        if total > limits.rows:
+        if total > most_rows:
             raise LimitError(
-                f"{table.file}: more than {limits.rows:,} rows. "
-                "Split the study into several exports."
+                f"{file}: more than {most_rows:,} rows. Split the study into several exports."
             )
-        tally += block.tally
-        for key, unreadable, columns in block.groups:
-            buffer = buffers.get(key)
-            if buffer is None:
-                if len(buffers) == limits.sections:
-                    raise LimitError(
-                        f"{table.file}: more than {limits.sections:,} sections. "
-                        f"{check_ids(table, layout)}"
-                    )
-                buffer = buffers[key] = _Columns([np.empty(0, dtype) for dtype in dtypes])
-            buffer.unreadable += unreadable
-            buffer.append(*columns[: len(dtypes)])
+        result.tally += block.tally
+        for key, unreadable in zip(block.sections, block.unreadable.tolist(), strict=True):
+            if key not in numbers:
+                numbers[key] = len(numbers)
+                result.sections[key] = new()
+                growing.append(result.sections[key])
+                check_sections(known, len(growing))
+            growing[numbers[key]].unreadable += unreadable
+        own = np.array([numbers[key] for key in block.sections], np.int64)
+        waiting.append((own[block.section], *block.columns))
+        has_few_sections = len(own) * _ROWS_WORTH_APPENDING <= block.rows
+        if has_few_sections or sum(len(rows[0]) for rows in waiting) > _MOST_WAITING:
+            _append_all(waiting, growing)
         read_bytes += block.size_bytes
         if on_rows is not None:
-            on_rows(total, min(1.0, read_bytes / max(1, table.file.size_bytes)))
-    return buffers, tally
-
-
-def _read_gaze(
-    found: FoundExport, on_rows: OnRows | None
-) -> tuple[dict[SectionKey, _Columns], Tally]:
-    layout = find_layout(found.format, found.gaze)
-    return _collect(found.gaze, layout, [np.int64, np.float64, np.float64], on_rows)
-
-
-def _read_fixations(found: FoundExport, notices: list[str]) -> dict[SectionKey, Fixations] | None:
-    """Read the fixations; None where there are none or they cannot be used."""
-    file = found.fixations
-    if file is None:
-        return None
-    try:
-        table = tables.read_header(file)
-        layout = find_layout(formats.fixations_beside(found.format), table)
-        dtypes = [np.int64] * 3 + [np.float64] * 3
-        buffers, _ = _collect(table, layout, dtypes)
-    except GazeheatError as error:
-        notices.append(f"{error} The fixations are left out; the gaze is not affected.")
-        return None
-    result = {}
-    for key, buffer in buffers.items():
-        fixation_id, start_ns, end_ns, x, y, duration_ms = buffer.arrays
-        result[key] = Fixations(fixation_id, start_ns, end_ns, duration_ms, x, y)
+            on_rows(total, min(1.0, read_bytes / max(1, file.size_bytes)))
+    _append_all(waiting, growing)
     return result
+
+
+def _append_all(waiting: list[tuple[npt.NDArray[Any], ...]], growing: Sequence[Grows]) -> None:
+    """Append the rows that wait to their sections, each with its number as the first column."""
+    blocks = [block for block in waiting if len(block[0])]
+    waiting.clear()
+    if not blocks:
+        return
+    number, *columns = (
+        blocks[0]
+        if len(blocks) == 1
+        else (np.concatenate(all) for all in zip(*blocks, strict=True))
+    )
+    del blocks
+    if (number == number[0]).all():
+        growing[number[0]].append(*columns)
+        return
+    order = np.argsort(number, kind="stable")
+    number, *columns = (column[order] for column in (number, *columns))
+    bounds = [0, *(np.flatnonzero(number[1:] != number[:-1]) + 1).tolist(), len(number)]
+    for start, stop in pairwise(bounds):
+        growing[number[start]].append(*[column[start:stop] for column in columns])
+
+
+def check_sections(known: KnownTable, count: int) -> None:
+    """Check that ids are ids.
+
+    Raises
+    ------
+    LimitError
+        When there are too many sections.
+    """
+    most = known.table.file.limits.sections
+    if count > most:
+        raise LimitError(
+            f"{known.table.file}: more than {most:,} sections. "
+            f"{check_ids(known.table, known.layout)}"
+        )
+
+
+# --- Tracks --------------------------------------------------------------------------
+
+
+class TableTracks(TableSections[TrackBuilder]):
+    """What a table holds, or a stretch of it, over one grid or several."""
+
+    def add(self, later: TableTracks, known: KnownTable) -> None:
+        """Add what another stretch holds, one that comes later in the file.
+
+        Raises
+        ------
+        LimitError
+            When there are then too many sections.
+        """
+        self.tally += later.tally
+        for key, builder in later.sections.items():
+            if key in self.sections:
+                self.sections[key].add(builder)
+            else:
+                self.sections[key] = builder
+                check_sections(known, len(self.sections))
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether all sections of some length have rounded times."""
+        return not have_times(self.sections.values())
+
+
+def read_tracks(
+    known: KnownTable,
+    grids: Sequence[Grid],
+    *,
+    of_fixations: bool = False,
+    span: Span | None = None,
+    on_rows: OnRows | None = None,
+) -> TableTracks:
+    """Read a table of gaze or fixations, or a stretch of it, over one grid or several.
+
+    Parameters
+    ----------
+    known : KnownTable
+    grids : sequence of Grid
+    of_fixations : bool
+    span : (int, int), optional
+        Read this stretch of the file only, one of `tables.split_lines`.
+    on_rows : callable, optional
+        Called with the number of rows read so far and the share of the file, from 0 to 1.
+
+    Raises
+    ------
+    GazeheatError
+        When it cannot be read, or holds more than the limits allow.
+    """
+    keep = partial(_fixation_entries if of_fixations else _gaze_entries, grids)
+    dtype = np.uint32 if of_fixations else np.uint8
+    most_rows = known.table.file.limits.tracked_rows
+    new = partial(TrackBuilder, len(grids), dtype)
+    read = _collect(known, keep, new, most_rows, span, on_rows)
+    return TableTracks(read.sections, read.tally)
+
+
+def _gaze_entries(grids: Sequence[Grid], rows: Rows) -> Sequence[npt.NDArray[Any]]:
+    x, y = rows.numbers
+    return rows.integers[0], rows.in_fixation, *(grid.cells(x, y) for grid in grids)
+
+
+def _fixation_entries(grids: Sequence[Grid], rows: Rows) -> Sequence[npt.NDArray[Any]]:
+    _, start_ns, _ = rows.integers
+    x, y, duration_ms = rows.numbers
+    return start_ns, whole_ms(duration_ms), *(grid.cells(x, y) for grid in grids)
+
+
+def read_fixations(
+    found: FoundExport, grids: Sequence[Grid], notices: list[str]
+) -> TableTracks | None:
+    """Read the fixations; None where there are none or they cannot be used."""
+    with _fixations_or_notice(notices):
+        known = fixations_table(found)
+        if known is not None:
+            return read_tracks(known, grids, of_fixations=True)
+    return None
+
+
+@contextmanager
+def _fixations_or_notice(notices: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except GazeheatError as error:
+        notices.append(fixations_left_out(error))
+
+
+def fixations_left_out(error: GazeheatError) -> str:
+    """Return the notice on fixations that cannot be used."""
+    return f"{error} The fixations are left out; the gaze is not affected."
+
+
+def make_grid(found: FoundExport, size: Size) -> Grid:
+    """Make the grid of an export over a picture of a size."""
+    frame = (0.0, 0.0, float(size[0]), float(size[1])) if found.frame is None else found.frame
+    return Grid(size, frame)
+
+
+def read_study(found: FoundExport, on_rows: OnRows | None = None) -> Study | Export:
+    """Read an export over its picture, 9 bytes a gaze sample.
+
+    An export without a picture, or with one that most of the gaze does not lie on, is read
+    as by `read_export`: its positions wait for a picture.
+
+    Raises
+    ------
+    GazeheatError
+        As `read_export`.
+    """
+    images, _ = read_images(found)
+    if not images:
+        return read_export(found, on_rows)
+    grids = [make_grid(found, image.size) for image in images]
+    notices: list[str] = []
+    described = read_sections(found, notices)
+    gaze = read_tracks(gaze_table(found), grids, on_rows=on_rows)
+    fixations = read_fixations(found, grids, notices)
+    try:
+        return make_study(found, images, described, gaze, fixations, notices)
+    except PictureMissingError:
+        return read_export(found, on_rows)
+
+
+def make_study(
+    found: FoundExport,
+    images: Sequence[ReferenceImage],
+    described: dict[str, Described],
+    gaze: TableTracks,
+    fixations: TableTracks | None,
+    notices: Iterable[str] = (),
+) -> Study:
+    """Make a study of what was read of an export.
+
+    Parameters
+    ----------
+    found : FoundExport
+    images : sequence of ReferenceImage
+        What the reference image may be, at least one; `gaze` and `fixations` were read over the
+        grid of each. The one that most samples lie on is used.
+    described : dict of Described
+        As `read_sections` returns it.
+    gaze, fixations : TableTracks
+    notices : iterable of str
+        What was said while it was read.
+
+    Raises
+    ------
+    PictureMissingError
+        When most samples do not lie on any of the pictures.
+    GazeheatError
+        As `read_export`.
+    """
+    grids = [make_grid(found, image.size) for image in images]
+    inside = [_count_inside(gaze, i, grid) for i, grid in enumerate(grids)]
+    best = inside.index(max(inside))
+    study = Study(
+        name=found.name,
+        kind=found.kind,
+        frame=found.frame,
+        recordings=_join_tracks(described, gaze, fixations, best),
+        unassigned_rows=gaze.tally.unassigned,
+        grid=grids[best],
+    )
+    detected = sum(
+        int(np.count_nonzero(builder.codes(best) != grids[best].undetected))
+        for builder in gaze.sections.values()
+    )
+    said = judge_gaze(
+        found,
+        recordings=len(study.recordings),
+        rows=study.rows,
+        unreadable=_count_unreadable(study),
+        detected=detected,
+        tally=gaze.tally,
+        rounded=gaze.is_rounded,
+    )
+    return judge_study(found, study, images[best], (*notices, *said))
+
+
+def judge_again(
+    found: FoundExport,
+    study: Study,
+    image: ReferenceImage,
+    rounded: bool,
+    notices: Iterable[str] = (),
+) -> Study:
+    """Give a study that was judged when it was made its picture and its notices again.
+
+    Parameters
+    ----------
+    found : FoundExport
+    study : Study
+    image : ReferenceImage
+    rounded : bool
+        Whether the timestamps are whole seconds.
+    notices : iterable of str
+        What was said before.
+
+    Raises
+    ------
+    GazeheatError
+        As `make_study`.
+    """
+    said = judge_gaze(
+        found,
+        recordings=len(study.recordings),
+        rows=study.rows,
+        unreadable=_count_unreadable(study),
+        detected=0,
+        tally=Tally(),
+        rounded=rounded,
+    )
+    return judge_study(found, study, image, (*notices, *said))
+
+
+def _count_unreadable(study: Study) -> int:
+    sections = (section for one in study.recordings for section in one.sections)
+    return sum(section.unreadable for section in sections) + study.unassigned_rows
+
+
+def _count_inside(gaze: TableTracks, number: int, grid: Grid) -> int:
+    codes = (builder.codes(number) for builder in gaze.sections.values())
+    return sum(int(np.count_nonzero(one < grid.outside)) for one in codes)
+
+
+def judge_study(
+    found: FoundExport, study: Study, image: ReferenceImage, notices: Iterable[str]
+) -> Study:
+    """Give a study its picture, unless its gaze lies elsewhere, and its notices.
+
+    Parameters
+    ----------
+    found : FoundExport
+    study : Study
+    image : ReferenceImage
+    notices : iterable of str
+        What was said before.
+
+    Raises
+    ------
+    PictureMissingError
+        When most samples do not lie on the picture.
+    ExportError
+        When the positions are in another unit than the header says.
+    """
+    codes = np.zeros(study.grid.codes, np.int64)
+    for recording in study.recordings:
+        for section in recording.sections:
+            section.gaze.add_to(codes)
+    bins = codes[: study.grid.outside].reshape(study.grid.shape)
+    inside = int(bins.sum())
+    rows, columns = study.grid.corner
+    misfit, doubts = judge_positions(
+        str(found.gaze.file),
+        study.frame,
+        study.grid.size,
+        detected=inside + int(codes[study.grid.outside]),
+        inside=inside,
+        in_corner=int(bins[:rows, :columns].sum()),
+    )
+    if misfit:
+        # Says which picture is wanted, as for an export that came without one.
+        replace(study, image_problem=misfit).size()
+    # A copied folder has the same tracks under another name.
+    return replace(
+        study,
+        name=found.name,
+        kind=found.kind,
+        image=image,
+        notices=(*notices, *image.notices, *doubts),
+    )
+
+
+def _join_tracks(
+    described: dict[str, Described],
+    gaze: TableTracks,
+    fixations: TableTracks | None,
+    grid: int,
+) -> tuple[RecordingTracks, ...]:
+    """Join the tables: recordings as the list of sections has them, then any others."""
+    has_times = not gaze.is_rounded
+    recordings = []
+    for recording_id, members in _by_recording(described, gaze).items():
+        about = described.get(recording_id, Described())
+        sections = []
+        for section_id, builder in members.items():
+            found = None
+            if fixations is not None:
+                found = fixations.sections.pop((recording_id, section_id), None)
+                found = found or TrackBuilder(grid + 1, np.uint32)
+            own = about.section(section_id)
+            sections.append(
+                finish_section(
+                    section_id,
+                    builder,
+                    found,
+                    has_times=has_times,
+                    grid=grid,
+                    start_ns=own.start_ns,
+                    events=own.events,
+                )
+            )
+        recordings.append(RecordingTracks(recording_id, about.name, about.wearer, tuple(sections)))
+    return tuple(recordings)
+
+
+def _by_recording(
+    described: dict[str, Described], table: TableSections[Growing]
+) -> dict[str, dict[str, Growing]]:
+    sections: dict[str, dict[str, Growing]] = {name: {} for name in described}
+    for (recording_id, section_id), section in table.sections.items():
+        sections.setdefault(recording_id, {})[section_id] = section
+    return sections
+
+
+# --- Positions -----------------------------------------------------------------------
+
+
+def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
+    """Read an export with all its samples, 25 bytes each.
+
+    A picture that most of the gaze does not lie on is left out, and `image_problem` says why.
+
+    Raises
+    ------
+    ExportError
+        When its ``gaze.csv`` has no rows, when half of those with gaze cannot be read, or
+        when their positions are in another unit than the header says.
+    LimitError
+        When it holds more than the limits allow.
+    SourceError
+        When a file is damaged.
+    """
+    notices: list[str] = []
+    described = read_sections(found, notices)
+    gaze = _read_positions(found, on_rows)
+    fixations = _read_fixation_positions(found, notices)
+    recordings = _join_positions(described, gaze, fixations)
+    samples = [section.gaze for one in recordings for section in one.sections]
+    unassigned = gaze.tally.unassigned
+    notices += judge_gaze(
+        found,
+        recordings=len(recordings),
+        rows=sum(one.rows for one in recordings) + unassigned,
+        unreadable=sum(s.unreadable for r in recordings for s in r.sections) + unassigned,
+        detected=sum(int(np.count_nonzero(np.isfinite(one.x))) for one in samples),
+        tally=gaze.tally,
+        rounded=_are_rounded(samples),
+    )
+    images, problem = read_images(found)
+    image = max(images, key=lambda one: count_inside(recordings, _extent(one.size)), default=None)
+    doubts: list[str] = []
+    if image is not None or found.frame is not None:
+        size = (1, 1) if image is None else image.size
+        misfit, doubts = judge_samples(str(found.gaze.file), found.frame, size, recordings)
+        if misfit:
+            image, problem = None, f"{misfit} The gaze reaches {px(gaze_reach(recordings))}."
+    notices += [*(image.notices if image is not None else ()), *doubts]
+    return Export(
+        name=found.name,
+        kind=found.kind,
+        frame=found.frame,
+        recordings=recordings,
+        image=image,
+        image_problem=problem,
+        unassigned_rows=unassigned,
+        notices=tuple(notices),
+    )
+
+
+def _extent(size: Size) -> tuple[float, float]:
+    return float(size[0]), float(size[1])
+
+
+def _read_positions(found: FoundExport, on_rows: OnRows | None) -> TableSections[Columns]:
+    known = gaze_table(found)
+    return _collect(
+        known,
+        lambda rows: (*rows.integers, *rows.numbers, rows.in_fixation),
+        partial(Columns.of, np.int64, np.float64, np.float64, np.uint8),
+        known.table.file.limits.rows,
+        on_rows=on_rows,
+    )
+
+
+def _read_fixation_positions(
+    found: FoundExport, notices: list[str]
+) -> dict[SectionKey, Fixations] | None:
+    with _fixations_or_notice(notices):
+        known = fixations_table(found)
+        if known is None:
+            return None
+        kinds = [np.int64] * 3 + [np.float64] * 3
+        read = _collect(
+            known,
+            lambda rows: (*rows.integers, *rows.numbers),
+            partial(Columns.of, *kinds),
+            known.table.file.limits.rows,
+        )
+        result = {}
+        for key, columns in read.sections.items():
+            fixation_id, start_ns, end_ns, x, y, duration_ms = columns.arrays
+            result[key] = Fixations(fixation_id, start_ns, end_ns, duration_ms, x, y)
+        return result
+    return None
+
+
+def _join_positions(
+    described: dict[str, Described],
+    gaze: TableSections[Columns],
+    fixations: dict[SectionKey, Fixations] | None,
+) -> tuple[Recording, ...]:
+    """Join the tables: recordings as the list of sections has them, then any others."""
+    recordings = []
+    for recording_id, members in _by_recording(described, gaze).items():
+        about = described.get(recording_id, Described())
+        parts = []
+        for section_id, columns in members.items():
+            key = (recording_id, section_id)
+            own = about.section(section_id)
+            parts.append(
+                Section(
+                    id=section_id,
+                    gaze=GazeSamples(*columns.arrays),
+                    fixations=None if fixations is None else fixations.get(key, _no_fixations()),
+                    unreadable=columns.unreadable,
+                    start_event=own.events[0],
+                    end_event=own.events[1],
+                    start_ns=own.start_ns,
+                )
+            )
+        recordings.append(Recording(recording_id, about.name, about.wearer, tuple(parts)))
+    return tuple(recordings)
+
+
+def _no_fixations() -> Fixations:
+    whole: IntArray = np.empty(0, np.int64)
+    decimal: FloatArray = np.empty(0, np.float64)
+    return Fixations(whole, whole, whole, decimal, decimal, decimal)
+
+
+def _are_rounded(samples: Iterable[GazeSamples]) -> bool:
+    """Tell whether a spreadsheet has rounded the times of all sections of some length."""
+    long = [one.timestamp_ns[:1000] for one in samples if len(one) > 10]
+    return bool(long) and not any((times % 1_000_000_000).any() for times in long)
+
+
+# --- The list of sections ------------------------------------------------------------
+
+
+class DescribedSection(NamedTuple):
+    """What the list of sections says of one of them.
+
+    Attributes
+    ----------
+    start_ns : int or None
+        Where it begins; None where that cannot be read.
+    events : (str, str)
+        Names of its first and last event.
+    """
+
+    start_ns: int | None = None
+    events: tuple[str, str] = ("", "")
 
 
 @dataclass(slots=True)
@@ -535,7 +777,11 @@ class Described:
 
     name: str = ""
     wearer: str = ""
-    events: dict[str, tuple[str, str]] = field(default_factory=dict)
+    sections: dict[str, DescribedSection] = field(default_factory=dict)
+
+    def section(self, id: str) -> DescribedSection:
+        """Return what is known of a section."""
+        return self.sections.get(id, DescribedSection())
 
 
 def count_recordings(found: FoundExport) -> int | None:
@@ -567,13 +813,14 @@ def read_sections(found: FoundExport, notices: list[str]) -> dict[str, Described
         return {}
     described: dict[str, Described] = {}
     for record in records:
-        recording_id, section_id, name, wearer, start_event, end_event = (
+        recording_id, section_id, name, wearer, start, start_event, end_event = (
             "" if column is None else record.get(column, "") for column in columns
         )
         recording = described.setdefault(recording_id, Described())
         recording.name = recording.name or name
         recording.wearer = recording.wearer or wearer
-        recording.events[section_id] = (start_event, end_event)
+        start_ns = tables.whole_number(start)
+        recording.sections[section_id] = DescribedSection(start_ns, (start_event, end_event))
     described.pop("", None)
     if len(described) > file.limits.recordings:
         raise LimitError(
@@ -594,6 +841,7 @@ def _section_columns(table: Table) -> list[str | None]:
         known.section,
         known.name,
         known.wearer,
+        known.start,
         known.start_event,
         known.end_event,
     )
@@ -601,94 +849,26 @@ def _section_columns(table: Table) -> list[str | None]:
     return [table.columns[places[0].position] if places else None for places in found]
 
 
-def _assemble(
-    described: dict[str, Described],
-    gaze: dict[SectionKey, _Columns],
-    fixations: dict[SectionKey, Fixations] | None,
-) -> tuple[Recording, ...]:
-    """Join the tables: recordings as ``sections.csv`` lists them, then any others."""
-    sections: dict[str, dict[str, _Columns]] = {name: {} for name in described}
-    for (recording_id, section_id), columns in gaze.items():
-        sections.setdefault(recording_id, {})[section_id] = columns
-    recordings = []
-    for recording_id, members in sections.items():
-        about = described.get(recording_id, Described())
-        parts = []
-        for section_id, columns in members.items():
-            key = (recording_id, section_id)
-            timestamp_ns, x, y = columns.arrays
-            start_event, end_event = about.events.get(section_id, ("", ""))
-            parts.append(
-                Section(
-                    id=section_id,
-                    gaze=GazeSamples(timestamp_ns, x, y),
-                    fixations=None if fixations is None else fixations.get(key, _no_fixations()),
-                    unreadable=columns.unreadable,
-                    start_event=start_event,
-                    end_event=end_event,
-                )
-            )
-        recordings.append(Recording(recording_id, about.name, about.wearer, tuple(parts)))
-    return tuple(recordings)
+# --- The picture ---------------------------------------------------------------------
 
 
-def _no_fixations() -> Fixations:
-    whole: IntArray = np.empty(0, np.int64)
-    decimal: FloatArray = np.empty(0, np.float64)
-    return Fixations(whole, whole, whole, decimal, decimal, decimal)
-
-
-def _rounded_by_spreadsheet(recordings: tuple[Recording, ...]) -> bool:
-    times = [s.gaze.timestamp_ns for r in recordings for s in r.sections if len(s.gaze) > 10]
-    return bool(times) and all(is_rounded(timestamp_ns) for timestamp_ns in times)
-
-
-def is_rounded(timestamp_ns: IntArray) -> bool:
-    """Tell whether timestamps are whole seconds, as no tracker writes them."""
-    return not (timestamp_ns[:1000] % 1_000_000_000).any()
-
-
-def read_images(found: FoundExport) -> tuple[ReferenceImage, ...]:
-    """Read the reference image without the gaze: all that it may mean, as `read_pictures`.
+def read_images(found: FoundExport) -> tuple[list[ReferenceImage], str]:
+    """Read the reference image: all that it may be, as `read_pictures`.
 
     Returns
     -------
-    tuple of ReferenceImage
-        Empty without a picture that can be used.
+    images : list of ReferenceImage
+        Mostly one; empty without a picture that can be used.
+    problem : str
+        What is wrong with the one that there is.
     """
     file = found.picture
     if file is None:
-        return ()
+        return [], ""
     try:
         data = file.read(file.limits.picture_bytes)
-        by_gaze = found.frame is None
-        images = read_pictures(data, str(file), by_gaze=by_gaze, limits=file.limits)
-        return tuple(_noted(found, image) for image in images)
-    except GazeheatError:
-        return ()
-
-
-def _read_image(
-    found: FoundExport, recordings: tuple[Recording, ...]
-) -> tuple[ReferenceImage | None, str]:
-    """Read the reference image; a broken one leaves its reason, and the gaze is kept."""
-    file = found.picture
-    if file is None:
-        return None, ""
-
-    def samples_inside(size: Size) -> int:
-        return count_inside(recordings, (float(size[0]), float(size[1])))
-
-    try:
-        data = file.read(file.limits.picture_bytes)
-        by_gaze = samples_inside if found.frame is None else None
-        return _noted(found, read_picture(data, str(file), by_gaze, file.limits)), ""
+        images = read_pictures(data, str(file), by_gaze=found.frame is None, limits=file.limits)
     except GazeheatError as error:
-        return None, str(error)
-
-
-def _noted(found: FoundExport, image: ReferenceImage) -> ReferenceImage:
-    """Add to a picture what is to be said of its name."""
-    if not found.picture_notice:
-        return image
-    return replace(image, notices=(found.picture_notice, *image.notices))
+        return [], str(error)
+    said = (found.picture_notice,) if found.picture_notice else ()
+    return [replace(image, notices=(*said, *image.notices)) for image in images], ""

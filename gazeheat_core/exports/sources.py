@@ -49,12 +49,14 @@ class Limits:
         Size of a table that is held whole (``sections.csv``). It may have as many lines as
         there may be sections.
     rows : int
-        Gaze samples of one export: 24 bytes each in memory.
+        Gaze samples of one export that is held with its positions: 25 bytes each in memory.
+    tracked_rows : int
+        Gaze samples of one export over its picture: 9 bytes each.
     unreadable_rows : int
         Rows that cannot be read, after which a table is given up where nine of ten are so:
         each takes as long as ten that can be read.
     recordings, sections : int
-        Of one export. Every recording costs one histogram: 4 bytes a sample, at most 360 kB.
+        Of one export. Each costs a few kilobytes beside its samples.
     picture_bytes, picture_pixels : int
         File size and number of pixels of a picture.
     upload_bytes : int
@@ -79,6 +81,7 @@ class Limits:
     line_bytes: int = 1 * MIB
     small_table_bytes: int = 32 * MIB
     rows: int = 150_000_000
+    tracked_rows: int = 400_000_000
     unreadable_rows: int = 200_000
     recordings: int = 5_000
     sections: int = 50_000

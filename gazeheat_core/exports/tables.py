@@ -1,8 +1,9 @@
 """CSV text to columns, in blocks of whole lines.
 
 A table is read in blocks of a few megabytes, so that memory does not depend on the
-file's size. Each block goes through pandas; the rare block that pandas cannot read as
-typed columns (a cell that is no number, a stray quote, a blank line) goes line by
+file's size. Each block goes through pandas; whole numbers in another spelling, as a
+spreadsheet writes timestamps, are read as text. The rare block that pandas cannot read as
+typed columns (a position that is no number, a stray quote, a blank line) goes line by
 line through a slow reader that says which rows are unreadable. What both can read,
 they read alike.
 """
@@ -345,9 +346,7 @@ def _parse_typed(block: bytes, table: Table, layout: Layout) -> Rows:
         frame = _read_frame(block, table, layout, "object")
     if len(frame) != lines:
         raise ValueError("blank lines, or a quote that swallowed line ends")
-    # Asked for int64, pandas would turn one 1.0 in a column, and all cells with it, into floats.
-    if any(frame[position].dtype != np.int64 for position in layout.integers):
-        raise ValueError("a cell that is no plain whole number")
+    integers, is_whole = _integers(frame, block, table, layout)
     numbers = np.stack([frame[p].to_numpy() for p in layout.numbers])
     if any(_may_be_truth_values(n) and _has_words(block, table, layout) for n in numbers):
         raise ValueError("pandas makes numbers of a column of nothing but true and false")
@@ -355,10 +354,10 @@ def _parse_typed(block: bytes, table: Table, layout: Layout) -> Rows:
     return Rows(
         keys=keys,
         key=key,
-        integers=np.stack([frame[p].to_numpy() for p in layout.integers]),
+        integers=integers,
         numbers=numbers,
         flag=_flags(frame[layout.flag]),
-        readable=key >= 0,
+        readable=(key >= 0) & is_whole,
         lines=lines,
         in_fixation=_in_fixation(frame, layout),
     )
@@ -414,6 +413,8 @@ def _read_frame(
     try:
         # Nearly all ids are numbers, which take less time than text.
         return _read_columns(block, table, layout, dtypes | {layout.fixation: "float64"})
+    except (pd.errors.EmptyDataError, pd.errors.ParserError):
+        raise  # not a matter of ids
     except ValueError:
         return _read_columns(block, table, layout, dtypes | {layout.fixation: "object"})
 
@@ -439,6 +440,50 @@ def _is_changed(column: pd.Series, kinds: type | tuple[type, ...]) -> bool:
     """Tell whether pandas has made something else of the spellings in a column."""
     spellings = column.cat.categories
     return len(spellings) > 0 and not isinstance(spellings[0], kinds)
+
+
+def _integers(
+    frame: pd.DataFrame, block: bytes, table: Table, layout: Layout
+) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+    """Return the whole numbers, and in which rows all of them could be read."""
+    # Asked for int64, pandas would turn one 1.0 in a column, and all cells with it, into floats.
+    odd = [p for p in layout.integers if frame[p].dtype != np.int64]
+    texts = _read_texts(block, table, odd)
+    if len(texts) != len(frame) * bool(odd):
+        raise ValueError("lines that are blank in these columns")
+    is_whole = np.ones(len(frame), np.bool_)
+    integers = np.empty((len(layout.integers), len(frame)), np.int64)
+    for place, position in enumerate(layout.integers):
+        if position in odd:
+            integers[place], is_read = _read_integers(texts[position], table.decimal)
+            is_whole &= is_read
+        else:
+            integers[place] = frame[position]
+    return integers, is_whole
+
+
+def _read_integers(texts: pd.Series, decimal: str) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+    """Read whole numbers from text exactly: each spelling once, since a spreadsheet makes few."""
+    code, spellings = pd.factorize(texts)
+    # The last entry is for the code -1, of a row that ends before its cell.
+    values = [*(_integer(spelling.strip(), decimal) for spelling in spellings), None]
+    integers = np.array([value or 0 for value in values], np.int64)
+    return integers[code], np.array([value is not None for value in values])[code]
+
+
+def _read_texts(block: bytes, table: Table, positions: list[int]) -> pd.DataFrame:
+    """Read columns as the text that they are."""
+    if not positions:
+        return pd.DataFrame()
+    return pd.read_csv(
+        io.BytesIO(block),
+        header=None,
+        sep=table.delimiter,
+        usecols=sorted(positions),
+        dtype="object",
+        na_filter=False,
+        low_memory=False,
+    )
 
 
 def _may_be_truth_values(numbers: FloatArray) -> bool:
@@ -645,6 +690,17 @@ def _reason(cells: list[str], table: Table, layout: Layout) -> str:
 def _is_plain(cell: str) -> bool:
     # Python also reads '1_000' and digits of other scripts as numbers; pandas does not.
     return cell.isascii() and "_" not in cell
+
+
+def whole_number(cell: str) -> int | None:
+    """Read a whole number of 64 bits exactly; None where the cell is none.
+
+    Examples
+    --------
+    >>> whole_number("1.67041E+18"), whole_number("soon")
+    (1670410000000000000, None)
+    """
+    return _integer(cell, ".")
 
 
 def _integer(cell: str, decimal: str) -> int | None:

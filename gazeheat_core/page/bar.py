@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from gazeheat_core.page.frame import TITLE
-from gazeheat_core.page.incoming import choose_from_server, drop_exports
+from gazeheat_core.page.incoming import drop_exports
+from gazeheat_core.page.library import choose_from_server
 from gazeheat_core.page.session import my_visit, return_memory
 
 

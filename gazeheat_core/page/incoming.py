@@ -1,15 +1,10 @@
-"""How files come in: uploads, the sample, studies on the server."""
+"""How files come in: uploads, and the sample."""
 
 from __future__ import annotations
 
 import io
 import logging
-import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -18,103 +13,21 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 import gazeheat_core as gh
-from gazeheat_core.cache import open_cache
-from gazeheat_core.errors import ClusterError, listed, shown
+from gazeheat_core.errors import listed
 from gazeheat_core.exports import (
     find_exports,
     open_source,
-    read_export,
+    read_study,
     sources_of,
 )
 from gazeheat_core.exports.finding import is_picture
-from gazeheat_core.exports.reading import read_images
 from gazeheat_core.exports.sources import Given
-from gazeheat_core.library import Library, ServerStudy
 from gazeheat_core.page.markup import plain
 from gazeheat_core.page.session import Opened, Visit, my_visit, return_memory
-from gazeheat_core.report import server_study_line
+from gazeheat_core.page.turns import my_turn
 from gazeheat_core.sample import sample_zip
-from gazeheat_core.studies import open_executor, submit_export
 
 log = logging.getLogger("gazeheat")
-
-# Uploads that are read at a time, over all sessions; the others wait their turn.
-READS_AT_A_TIME = 2
-# How often an upload that waits lets Streamlit end its script, should the visitor have left.
-_LOOK_UP_S = 0.5
-
-
-# --- Taking turns --------------------------------------------------------------------
-
-
-class Queue:
-    """Lets a few in at a time, in the order in which they came.
-
-    Parameters
-    ----------
-    places : int
-        How many may be in.
-    """
-
-    def __init__(self, places: int) -> None:
-        self._places = places
-        # The first `places` tickets are in, the others wait. To leave, for whatever reason,
-        # it is enough to remove one's ticket.
-        self._tickets: list[object] = []
-        self._change = threading.Condition()
-
-    @contextmanager
-    def turn(self, waiting: Callable[[int], None]) -> Iterator[None]:
-        """Wait for a place, and hold it while the body runs.
-
-        Parameters
-        ----------
-        waiting : callable
-            Called with the number of those who are let in before, when that changes and
-            about twice a second. An exception that it raises ends the wait.
-        """
-        ticket = object()
-        with self._change:
-            self._tickets.append(ticket)
-        try:
-            while (before := self._before(ticket)) is not None:
-                waiting(before)
-                with self._change:
-                    self._change.wait_for(lambda: self._before(ticket) != before, _LOOK_UP_S)
-            yield
-        finally:
-            with self._change:
-                self._tickets.remove(ticket)
-                self._change.notify_all()
-
-    def _before(self, ticket: object) -> int | None:
-        """Return how many are let in before a ticket; None once it is in itself."""
-        place = self._tickets.index(ticket) - self._places
-        return place if place >= 0 else None
-
-
-@st.cache_resource(show_spinner=False)
-def reading_queue() -> Queue:
-    """Return the queue that bounds how many uploads are read at a time."""
-    return Queue(READS_AT_A_TIME)
-
-
-@contextmanager
-def my_turn() -> Iterator[None]:
-    """Wait until fewer than `READS_AT_A_TIME` uploads are being read, and say so."""
-    place = st.empty()
-
-    def waiting(before: int) -> None:
-        # Each call of Streamlit lets it end the script of a visitor who has left.
-        next_one = "Yours is next." if not before else f"{before:,} more come before yours."
-        place.caption(f":material/hourglass_top: Other uploads are being read. {next_one}")
-
-    with reading_queue().turn(waiting):
-        place.empty()
-        yield
-
-
-# --- Uploads -------------------------------------------------------------------------
 
 
 def drop_exports(label: str) -> None:
@@ -183,11 +96,6 @@ def take_picture(opened: Opened, upload: gh.Upload) -> None:
     """Give an open study the picture that was dropped; where that fails, say why."""
     export = opened.export
     with my_visit().in_words(), my_turn():
-        if isinstance(export, gh.BinnedExport):
-            raise gh.PictureError(
-                f"{shown(upload.name)}: a study on the server keeps its own reference image. "
-                "To use another picture, drop the export itself."
-            )
         opened.take(gh.with_picture(export, upload.stream.read(), upload.name))
 
 
@@ -201,7 +109,7 @@ def read_source(visit: Visit, source: Given) -> None:
             left = len(found) - number
             visit.check_room(one.name if left == 1 else f"{one.name} and {left - 1:,} more")
             with visit.in_words():
-                visit.add(read_export(one, show_progress(progress, one.name)))
+                visit.add(read_study(one, show_progress(progress, one.name)))
     progress.empty()
 
 
@@ -229,9 +137,6 @@ def release(files: list[UploadedFile]) -> None:
         log.warning("uploads cannot be released before the session ends")
 
 
-# --- The sample ----------------------------------------------------------------------
-
-
 @st.cache_resource(show_spinner="Drawing the sample…")
 def sample_bytes() -> bytes:
     """Return the sample's ZIP, made once for all sessions."""
@@ -242,93 +147,6 @@ def open_sample() -> None:
     """Read the sample through the same reader as an upload."""
     visit = my_visit()
     visit.problems.clear()
-    read_source(visit, gh.Upload("Gazeheat sample.zip", io.BytesIO(sample_bytes())))
-
-
-# --- Studies on the server -----------------------------------------------------------
-
-
-def administrators(name: str) -> str:
-    """Return what the administrator set, in the environment or in Streamlit's secrets."""
-    try:
-        return os.environ.get(name) or str(st.secrets.get(name, ""))
-    except FileNotFoundError:  # no file of secrets
-        return ""
-
-
-@st.cache_resource(ttl=60, show_spinner="Looking through the server's folder…")
-def server_studies(root: str) -> list[ServerStudy]:
-    """Return the studies in the administrator's folder, the latest first."""
-    return sorted(Library(Path(root)).list(), key=lambda one: -one.modified_s)
-
-
-@st.cache_resource(show_spinner=False, on_release=lambda workers: workers[1].close())
-def open_workers(scheduler: str) -> tuple[Executor, ExitStack]:
-    """Return the processes, or the cluster, that read studies on the server."""
-    stack = ExitStack()
-    return stack.enter_context(open_executor(os.cpu_count() or 2, scheduler)), stack
-
-
-def choose_from_server() -> None:
-    """Offer the studies in the administrator's folder, if there is one."""
-    root = administrators("GAZEHEAT_DATA")
-    if not root:
-        return
-    try:
-        # By path, not by position: the list may change before the button is pressed.
-        studies = {(one.path, one.inside): one for one in server_studies(root)}
-    except gh.GazeheatError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-        return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.selectbox(
-            f"Or a study on this server ({len(studies):,})",
-            list(studies),
-            index=None,
-            format_func=lambda place: server_study_line(studies[place]),
-            placeholder="Choose, or type to find",
-            key="server-study",
-            help="These lie in a folder that the administrator of this server set. They are "
-            "read there and do not pass through your browser.",
-        )
-        if st.button("Open study", disabled=chosen is None) and chosen is not None:
-            my_visit().problems.clear()
-            open_from_server(Library(Path(root)), studies[chosen])
-            st.rerun()
-
-
-def open_from_server(library: Library, one: ServerStudy) -> None:
-    """Open a study on the server, reduced to histograms; its samples stay on the disk."""
-    visit = my_visit()
-    folder = administrators("GAZEHEAT_CACHE")
-    cache = open_cache(folder, administrators("GAZEHEAT_CACHE_KEY")) if folder else None
-    progress = st.empty()
     with visit.in_words():
-        place = library.locate(one.path)
-        with open_source(place, flat=True) as files:
-            its_files = [file for file in files if file.folder == one.inside]
-            if not its_files:
-                raise gh.SourceError(
-                    f"{one.name}: it does not lie in {shown(one.path)} any more. "
-                    "Choose another study, or ask whoever keeps the server's folder."
-                )
-            found, problems = find_exports(its_files)
-            visit.problems.extend(str(problem) for problem in problems)
-            for export in found:
-                images = read_images(export)
-                if not images:  # the page asks for one; the samples are needed to check it
-                    with my_turn():
-                        visit.add(read_export(export, show_progress(progress, export.name)))
-                    continue
-                try:
-                    executor, _ = open_workers(administrators("GAZEHEAT_SCHEDULER"))
-                    pending = submit_export(place, export, images, executor, flat=True, cache=cache)
-                    for done, _ in enumerate(as_completed(pending.parts)):
-                        share = (done + 1) / len(pending.parts)
-                        progress.progress(share, text=f"Reading {plain(export.name)}")
-                    visit.add(pending.result())
-                except ClusterError:
-                    # The next study that is opened gets new workers.
-                    open_workers.clear()
-                    raise
-    progress.empty()
+        sample = gh.Upload("Gazeheat sample.zip", io.BytesIO(sample_bytes()))
+        read_source(visit, sample)

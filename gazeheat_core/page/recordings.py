@@ -28,18 +28,18 @@ def picker(opened: Opened) -> None:
         buttons = st.container(horizontal=True, width="content")
     listed = filtered(opened)
     shares = {i: histograms[i].counts.used / pooled if pooled else 0.0 for i in ticked}
-    for label, change in (("All", ticked.update), ("None", ticked.difference_update)):
+    for label in ("All", "None"):
         verb = "Tick" if label == "All" else "Untick"
         buttons.button(
             label,
             type="tertiary",
-            on_click=change,
-            args=(listed,),
+            on_click=tick_all,
+            args=(opened, listed, label == "All"),
             help=f"{verb} all recordings that are listed",
         )
     with st.container(border=True, height=310 if len(listed) > 5 else "content", key="recordings"):
         for i in listed:
-            key = f"tick-{opened.number}-{i}"
+            key = f"tick-{opened.number}-{i}-{opened.boxes}"
             st.session_state[key] = i in ticked
             histogram = histograms[i]
             name = histogram.label
@@ -51,10 +51,23 @@ def picker(opened: Opened) -> None:
                 help=plain(name) if len(name) > LONG_NAME else None,
             )
         bars = (
-            f".st-key-tick-{opened.number}-{i} {{ --share: {shares.get(i, 0):.4f} }}"
+            f".st-key-tick-{opened.number}-{i}-{opened.boxes} {{ --share: {shares.get(i, 0):.4f} }}"
             for i in listed
         )
         st.html(f"<style>{' '.join(bars)}</style>")
+
+
+def tick_all(opened: Opened, listed: list[int], is_ticked: bool) -> None:
+    """Tick or untick all recordings that are listed.
+
+    Their boxes are new ones: a browser that has not heard of it yet would say with its next
+    message how the old ones stand, and so tick them again.
+    """
+    if is_ticked:
+        opened.ticked.update(listed)
+    else:
+        opened.ticked.difference_update(listed)
+    opened.boxes += 1
 
 
 def toggle(ticked: set[int], position: int) -> None:

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-import numpy.typing as npt
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -43,71 +41,65 @@ class Opened:
     ----------
     number : int
         Tells the studies of a visit apart; never used twice.
-    export : Export or BinnedExport
-        With its samples if they were uploaded; reduced to histograms if it lies on the
-        server, where it can be read again.
+    export : Export or Study
+        An export as long as it waits for a picture, then a study.
+    shared : Study or None
+        The study as other visitors have it open too, from the server's folder.
     ticked : set of int
         Positions of the recordings that count. The boxes on the page show this set.
-    histograms : tuple of RecordingHistogram
-        Empty as long as there is no picture.
+    boxes : int
+        How often all boxes were set at once: then they are new ones.
+    pool : Pool or None
+        The recordings' histograms and their sum; None as long as there is no picture.
     loan : Loan
         The files that the browser may fetch: the picture, and the downloads.
     ground : str
         The address of the picture.
-    pooled : set of int
-        Positions of the recordings that are added up in `bins`.
     """
 
     number: int
-    export: gh.Export | gh.BinnedExport
+    export: gh.Export | gh.Study
+    shared: gh.Study | None = None
     ticked: set[int] = field(default_factory=set)
-    histograms: tuple[gh.RecordingHistogram, ...] = ()
+    boxes: int = 0
+    pool: gh.Pool | None = None
     loan: Loan = field(default_factory=Loan)
     ground: str = ""
-    pooled: set[int] = field(default_factory=set)
-    bins: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((1, 1), np.int64))
 
     def __post_init__(self) -> None:
         self.ticked = set(range(len(self.export.recordings)))
         self.take(self.export)
 
-    def take(self, export: gh.Export | gh.BinnedExport) -> None:
+    def take(self, export: gh.Export | gh.Study) -> None:
         """Take an export, perhaps with a new picture, and prepare all that ticks need."""
-        if export.image is not None:
-            binned = export if isinstance(export, gh.BinnedExport) else gh.bin_export(export)
-            picture = File(gh.display_jpeg(export.image), "image/jpeg")
-            self.histograms = binned.recordings
-            self.pooled = set()
-            self.bins = np.zeros(gh.grid_shape(export.image.size), np.int64)
+        image = export.image
+        if image is not None:
+            # With a picture, the positions are not needed any more.
+            study = export if isinstance(export, gh.Study) else gh.track_export(export)
+            self.pool = gh.Pool.over(study)
+            export = study
             # Each picture has an address of its own, since the browser keeps what it has fetched.
+            picture = File(gh.display_jpeg(image), "image/jpeg")
             self.loan.end()
             self.loan = Loan()
             self.ground = self.loan.lend("picture", lambda: picture)
         self.export = export
 
-    def heatmap(self, scale: float) -> gh.Heatmap:
-        """Return the heatmap of the ticked recordings.
+    @property
+    def histograms(self) -> tuple[gh.RecordingHistogram, ...]:
+        """One for each recording; empty as long as there is no picture."""
+        return () if self.pool is None else self.pool.histograms
 
-        Only what was ticked or unticked since the last time is added or taken away, so a
-        tick costs the same with a thousand recordings.
-        """
-        for i in self.ticked - self.pooled:
-            self.bins += self.histograms[i].bins
-        for i in self.pooled - self.ticked:
-            self.bins -= self.histograms[i].bins
-        self.pooled = set(self.ticked)
-        counts = sum((self.histograms[i].counts for i in self.ticked), gh.Counts())
-        return gh.finish_heatmap(self.bins, counts, len(self.ticked), scale)
+    def heatmap(self, scale: float) -> gh.Heatmap:
+        """Return the heatmap of the ticked recordings."""
+        assert self.pool is not None
+        bins, counts = self.pool.take(self.ticked)
+        return gh.finish_heatmap(bins, counts, len(self.ticked), scale)
 
     @property
     def size_bytes(self) -> int:
-        """About the memory that it takes."""
-        samples = 0
-        if isinstance(self.export, gh.Export):
-            sections = (section for one in self.export.recordings for section in one.sections)
-            samples = sum(24 * len(section.gaze) for section in sections)
-        picture = 0 if self.export.image is None else len(self.export.image.data)
-        return samples + sum(one.kept.size_bytes for one in self.histograms) + picture
+        """About the memory that it takes, without the histograms that are kept."""
+        return self.export.size_bytes
 
 
 @dataclass(slots=True)
@@ -126,8 +118,10 @@ class Visit:
     # How often the connection has ended.
     departures: int = 0
 
-    def add(self, export: gh.Export | gh.BinnedExport) -> None:
+    def add(self, export: gh.Export | gh.Study, *, is_shared: bool = False) -> None:
         """Add an export and select it; one of the same title gets a number.
+
+        A study that is shared is kept as it is, too: other visitors get the same.
 
         Raises
         ------
@@ -136,12 +130,13 @@ class Visit:
         """
         self.check_room(export.title)
         titles = {one.export.title for one in self.opened.values()}
+        shared = export if is_shared and isinstance(export, gh.Study) else None
         name = export.name
         for copy in itertools.count(2):
             if export.title not in titles:
                 break
             export = replace(export, name=f"{name} ({copy})")
-        opened = Opened(next(self.numbers), export)
+        opened = Opened(next(self.numbers), export, shared)
         self._check_size(opened)
         self.opened[opened.number] = opened
         self.newest = opened.number

@@ -9,11 +9,11 @@ import streamlit as st
 import gazeheat_core as gh
 from gazeheat_core.page.frame import TITLE, centred, show_problems
 from gazeheat_core.page.incoming import (
-    choose_from_server,
     drop_exports,
     open_sample,
     sample_bytes,
 )
+from gazeheat_core.page.library import choose_from_server
 
 
 @st.cache_resource(show_spinner="Drawing the sample…")

@@ -106,8 +106,9 @@ class GazeStream(io.RawIOBase):
         starts = self._starts[at : at + rows]
         if first == 0:
             keys = f"{gaze_id('a', recording)},{gaze_id('b', recording)},".encode()
+            # No later stretch of a recording is longer than its first.
             for place, byte in enumerate(keys):
-                self._text[self._starts[:-1] + place] = byte
+                self._text[starts + place] = byte
         start_ns = FIRST_NS + recording * 10**13 + first * STEP_NS
         left = start_ns + np.arange(rows, dtype=np.int64) * STEP_NS
         for place in reversed(range(_TIME_DIGITS)):

@@ -1,7 +1,7 @@
 """Reads a study of any length in a process of its own, and prints what that took as JSON.
 
-Run as ``python -m tests.benchmarks.probe read 10000000``, or ``files``: both image files
-of a picture of 4000x3000 px.
+Run as ``python -m tests.benchmarks.probe read 10000000 12``, samples and recordings, or
+``files 1000000``: both image files of a picture of 4000x3000 px.
 """
 
 from __future__ import annotations
@@ -11,32 +11,32 @@ import sys
 import time
 
 import numpy as np
-import plotly.io
 from threadpoolctl import threadpool_limits
 
 import gazeheat_core as gh
-from gazeheat_core.exports import find_exports, read_export
+from gazeheat_core.exports import find_exports
+from gazeheat_core.exports.reading import read_study
 from gazeheat_core.page.recordings import toggle
 from gazeheat_core.page.session import Opened, Visit
-from tests.benchmarks.data import GazeStream, made_export, photo, source_files
+from tests.benchmarks.data import RECORDINGS, GazeStream, made_export, photo, source_files
 from tests.benchmarks.measure import memory_bytes, reset_peak, seconds, settle_memory
 
 
-def read(rows):
+def read(rows, recordings=RECORDINGS):
     """Read, open, tick, draw both files, forget."""
     # Whatever is made once: modules, the generator's block, tables of colours.
     warm_up()
-    drained_s, _ = seconds(drain, GazeStream(rows))
+    drained_s, _ = seconds(drain, GazeStream(rows, recordings=recordings))
     settle_memory()
     start = memory_bytes()
     reset_peak()
-    (found,), _ = find_exports(source_files(rows))
-    read_s, export = seconds(read_export, found)
+    (found,), _ = find_exports(source_files(rows, recordings=recordings))
+    read_s, study = seconds(read_study, found)
     peak = memory_bytes("VmHWM")
     visit = Visit()
-    open_s, _ = seconds(visit.add, export)
+    open_s, _ = seconds(visit.add, study)
     opened_peak = memory_bytes("VmHWM")
-    del export, found
+    del study, found
     settle_memory()
     held = memory_bytes()
     opened = visit.opened[0]
@@ -46,7 +46,7 @@ def read(rows):
         toggle(opened.ticked, turn % len(opened.histograms))
         heatmap = opened.heatmap(5)
         size = opened.export.image.size
-        plotly.io.to_json(gh.overlay_figure(heatmap, size, opened.ground, gh.Look()), False)
+        json.dumps(gh.overlay_figure(heatmap, size, opened.ground, gh.Look()))
         ticks_ms.append(1e3 * (time.perf_counter() - begin))
     files_s, two = seconds(both_files, heatmap, opened.export.image)
     del heatmap, opened, two
@@ -55,6 +55,7 @@ def read(rows):
     left = memory_bytes()
     return {
         "rows": rows,
+        "recordings": recordings,
         "csv_bytes": GazeStream(rows).size_bytes,
         "generator_s": drained_s,
         "read_s": read_s - drained_s,
@@ -83,17 +84,16 @@ def files(samples):
 
 def both_files(heatmap, image):
     """The two downloads, as the command line writes them."""
-    images = gh.render(heatmap, image, gh.Look())
-    return [gh.encode_png(images.heatmap), gh.encode_png(images.overlay)]
+    return list(gh.render_files(heatmap, image, gh.Look()).values())
 
 
 def warm_up():
     photo((4000, 3000))
     (found,), _ = find_exports(source_files(200_000))
-    opened = Opened(0, read_export(found))
+    opened = Opened(0, read_study(found))
     heatmap = opened.heatmap(5)
     size = opened.export.image.size
-    plotly.io.to_json(gh.overlay_figure(heatmap, size, opened.ground, gh.Look()), False)
+    json.dumps(gh.overlay_figure(heatmap, size, opened.ground, gh.Look()))
     both_files(heatmap, opened.export.image)
 
 
@@ -105,4 +105,4 @@ def drain(stream):
 if __name__ == "__main__":
     with threadpool_limits(1, "blas"):
         work = {"read": read, "files": files}[sys.argv[1]]
-        print(json.dumps(work(int(sys.argv[2]))))
+        print(json.dumps(work(*map(int, sys.argv[2:]))))

@@ -15,7 +15,7 @@ from streamlit import runtime
 
 from app import app
 from gazeheat_core.page import server
-from gazeheat_core.page.incoming import READS_AT_A_TIME, reading_queue
+from gazeheat_core.page.turns import READS_AT_A_TIME, reading_queue
 
 
 def obey():

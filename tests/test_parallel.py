@@ -19,15 +19,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import gazeheat_core as gh
-from gazeheat_core import studies
-from gazeheat_core.cache import HistogramCache
+from gazeheat_core import parallel
+from gazeheat_core.cache import StudyCache
 from gazeheat_core.cli import main
 from gazeheat_core.errors import ClusterError
-from gazeheat_core.exports import find_exports, open_source, read_export
+from gazeheat_core.exports import LIMITS, find_exports, open_source, read_export
 from gazeheat_core.exports.reading import read_images
 from gazeheat_core.exports.tables import read_blocks, read_header, split_lines
-from gazeheat_core.heatmap import BinnedExport, bin_export
-from gazeheat_core.studies import Part, bin_part, open_executor, submit_export
+from gazeheat_core.grid import Grid
+from gazeheat_core.parallel import Part, open_executor, read_part, submit_export
 from tests.builders import (
     FIRST_NS,
     MM,
@@ -48,51 +48,74 @@ PATIENCE_S = 60
 SECOND_NS = 1_000_000_000
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes by name here")
 PICTURE = picture_bytes((40, 30))
+GRID = Grid((40, 30), (0.0, 0.0, 40.0, 30.0))
 
 
 def binned_whole(given):
+    """The only export of `given`, read with all its samples and then put over its picture."""
     with open_source(given) as files:
         (found,), _ = find_exports(files)
-        return bin_export(read_export(found))
+        return gh.track_export(read_export(found))
 
 
-def submitted(given, executor, part_bytes=studies.PART_BYTES, **options):
+def submitted(given, executor, part_bytes=parallel.PART_BYTES, limits=LIMITS, **options):
     """Start on the only export of `given`."""
-    with open_source(given, flat=options.get("flat", False)) as files:
+    with open_source(given, limits, flat=options.get("flat", False)) as files:
         (found,), _ = find_exports(files)
-        images = read_images(found)
+        images, _ = read_images(found)
         assert images
         return submit_export(given, found, images, executor, part_bytes=part_bytes, **options)
 
 
-def binned_in_parts(given, part_bytes=studies.PART_BYTES, executor=None, **options):
+def binned_in_parts(given, part_bytes=parallel.PART_BYTES, executor=None, **options):
     if executor is not None:
         return submitted(given, executor, part_bytes, **options).result()
     with open_executor() as alone:
         return submitted(given, alone, part_bytes, **options).result()
 
 
-def facts(export):
-    """Everything an export says but its bins, as plain values."""
-    image = export.image
+def facts(study):
+    """Everything a study says but its bins, as plain values."""
+    image = study.image
     return {
-        "type": type(export),
-        "name": export.name,
-        "kind": export.kind,
+        "type": type(study),
+        "name": study.name,
+        "kind": study.kind,
+        "frame": study.frame,
+        "grid": study.grid,
         "image": (image.size, image.data, image.exif_transposed, image.notices),
-        "image_problem": export.image_problem,
-        "unassigned_rows": export.unassigned_rows,
-        "notices": export.notices,
+        "image_problem": study.image_problem,
+        "unassigned_rows": study.unassigned_rows,
+        "notices": study.notices,
         "recordings": [
-            (r.id, r.name, r.wearer, r.label, r.duration_ns, r.counts) for r in export.recordings
+            (r.id, r.name, r.wearer, r.label, r.duration_ns, r.counts) for r in gh.select(study)
         ],
     }
 
 
+def listed(track):
+    """A track's entries as plain values."""
+    columns = (track.time, track.cell, track.value)
+    return [track.zero, *(column.tolist() for column in columns)]
+
+
+def entries(study):
+    """What the tracks of a study hold, section by section."""
+    return [
+        [
+            (one.id, section.id, section.start, section.start_event, section.end_event),
+            *(listed(track) for track in (section.gaze, section.fixations) if track is not None),
+        ]
+        for one in study.recordings
+        for section in one.sections
+    ]
+
+
 def assert_same(one, other):
-    """Equal in every field, and bit for bit in the bins."""
+    """Equal in every field, in every entry, and bit for bit in the bins."""
     assert facts(one) == facts(other)
-    for a, b in zip(one.recordings, other.recordings, strict=True):
+    assert entries(one) == entries(other)
+    for a, b in zip(gh.select(one), gh.select(other), strict=True):
         assert a.bins.dtype == b.bins.dtype == np.uint32
         np.testing.assert_array_equal(a.bins, b.bins)
 
@@ -216,21 +239,21 @@ def test_a_line_beyond_the_limit_is_refused_as_in_the_whole(tmp_path):
 @pytest.mark.parametrize("kind", [RIM, MM])
 def test_what_a_part_counts_can_be_checked_by_eye(tmp_path, kind):
     rows = [
-        Row(0.0, 0.0, True, "rec-b", "s1", 100),
-        Row(39.9, 29.9, True, "rec-a", "s2", 1000),
-        Row(0.0, 0.0, True, "rec-b", "s1", 160),
-        Row(50.0, 0.0, True, "rec-a", "s2", 1300),
-        Row(math.nan, math.nan, False, "rec-a", "s3", 7),
-        Row("gone", 0.0, True, "rec-b", "s1", 900),
-        Row(0.0, 0.0, True, "", "s1", 999),
+        Row(0.0, 0.0, True, "rec-b", "s1", 100_000_000),
+        Row(39.9, 29.9, True, "rec-a", "s2", 1_000_000_000),
+        Row(0.0, 0.0, True, "rec-b", "s1", 160_000_000),
+        Row(50.0, 0.0, True, "rec-a", "s2", 1_300_000_000),
+        Row(math.nan, math.nan, False, "rec-a", "s3", 7_000_000),
+        Row("gone", 0.0, True, "rec-b", "s1", 900_000_000),
+        Row(0.0, 0.0, True, "", "s1", 999_000_000),
     ]
     folder = export_folder(tmp_path / "Shelf", rows, kind=kind)
     export = binned_in_parts(folder, 1)
-    assert isinstance(export, BinnedExport)
-    ada, ben = export.recordings
-    assert (ada.id, ada.label, ada.duration_ns) == ("rec-a", "P01", 300)
+    assert isinstance(export, gh.Study)
+    ada, ben = gh.select(export)
+    assert (ada.id, ada.label, ada.duration_ns) == ("rec-a", "P01", 300_000_000)
     assert ada.counts == gh.Counts(used=1, outside=1, undetected=1)
-    assert (ben.id, ben.label, ben.duration_ns) == ("rec-b", "P02", 60)
+    assert (ben.id, ben.label, ben.duration_ns) == ("rec-b", "P02", 60_000_000)
     assert ben.counts == gh.Counts(used=2, unreadable=1)
     assert export.unassigned_rows == 1
     assert (ada.bins[224, 299], ben.bins[0, 0]) == (1, 2)
@@ -254,7 +277,7 @@ def test_a_recording_without_rows_is_kept(tmp_path):
     people = [*PEOPLE, ("rec-z", "sec-z", "P09", "Zoe")]
     folder = export_folder(tmp_path / "Shelf", people=people)
     export = binned_in_parts(folder, 40)
-    zoe = export.recordings[-1]
+    zoe = gh.select(export)[-1]
     assert (zoe.name, zoe.duration_ns, zoe.rows, zoe.bins.any()) == ("P09", 0, 0, False)
     assert_same(export, binned_whole(folder))
 
@@ -268,7 +291,7 @@ def test_what_has_to_be_read_from_its_start_is_one_part(tmp_path, pack):
     folder = with_gaze(tmp_path / "Shelf", pack(gaze_csv(ROWS).encode()))
     with open_executor() as executor:
         pending = submitted(folder, executor, 1)
-        assert len(pending.parts) == 1
+        assert len(pending.gaze) == 1
         assert_same(pending.result(), binned_whole(folder))
 
 
@@ -276,7 +299,7 @@ def test_a_zip_is_one_part(tmp_path):
     path = export_zip(tmp_path / "shelf.zip")
     with open_executor() as executor:
         pending = submitted(path, executor, 1)
-        assert len(pending.parts) == 1
+        assert len(pending.gaze) == 1
         assert_same(pending.result(), binned_whole(path))
 
 
@@ -287,7 +310,7 @@ AS_SHOWN = [Row(5.0, 39.0), Row(6.0, 38.0), Row(39.0, 5.0)]
 ON_BOTH = [Row(5.0, 5.0), Row(39.0, 5.0), Row(5.0, 39.0)]
 
 
-@pytest.mark.parametrize("part_bytes", [1, studies.PART_BYTES])
+@pytest.mark.parametrize("part_bytes", [1, parallel.PART_BYTES])
 @pytest.mark.parametrize(
     ("kind", "rows", "is_turned"),
     [(RIM, AS_STORED, False), (RIM, AS_SHOWN, True), (RIM, ON_BOTH, False), (MM, ON_BOTH, True)],
@@ -299,7 +322,7 @@ def test_a_turned_picture_is_understood_alike(tmp_path, kind, rows, is_turned, p
     export = binned_in_parts(folder, part_bytes)
     assert export.image.exif_transposed is is_turned
     assert export.size() == ((30, 40) if is_turned else (40, 30))
-    assert sum(r.counts.used for r in export.recordings) == 2
+    assert sum(r.counts.used for r in gh.select(export)) == 2
     assert_same(export, binned_whole(folder))
 
 
@@ -310,7 +333,7 @@ def test_each_export_of_a_zip_is_read_by_itself(tmp_path):
     path = write_zip(tmp_path / "both.zip", files)
     with open_executor() as executor, open_source(path) as opened:
         found, _ = find_exports(opened)
-        pending = [submit_export(path, one, read_images(one), executor) for one in found]
+        pending = [submit_export(path, one, read_images(one)[0], executor) for one in found]
         assert [one.result().rows for one in pending] == [9, 5]
 
 
@@ -377,21 +400,19 @@ def test_gaze_that_cannot_be_used_is_refused_alike(tmp_path, rows):
     [("recordings", {"recordings": 3}), ("sections", {"sections": 3})],
 )
 @pytest.mark.parametrize("part_bytes", [1, 2**20], ids=["over all parts", "in one part"])
-def test_ids_that_are_none_are_refused(tmp_path, monkeypatch, what, limits, part_bytes):
+def test_ids_that_are_none_are_refused(tmp_path, what, limits, part_bytes):
     rows = [Row(1.0, 1.0, True, f"rec-{i}", f"sec-{i}") for i in range(4)]
     folder = export_folder(tmp_path / "Shelf", rows, people=None)
     assert len(binned_in_parts(folder, part_bytes).recordings) == 4
-    monkeypatch.setattr(studies, "LIMITS", gh.exports.Limits(**limits))
     with pytest.raises(gh.LimitError, match=rf"gaze\.csv in Shelf: more than 3 {what}\."):
-        binned_in_parts(folder, part_bytes)
+        binned_in_parts(folder, part_bytes, limits=gh.exports.Limits(**limits))
 
 
-def test_recordings_that_are_only_listed_count_towards_the_limit(tmp_path, monkeypatch):
+def test_recordings_that_are_only_listed_count_towards_the_limit(tmp_path):
     people = [(f"rec-{i}", f"sec-{i}", f"P{i}", "Ada") for i in range(4)]
     folder = export_folder(tmp_path / "Shelf", [Row(1.0, 1.0, True, "rec-0")], people=people)
-    monkeypatch.setattr(studies, "LIMITS", gh.exports.Limits(recordings=3))
     with pytest.raises(gh.LimitError, match="more than 3 recordings"):
-        binned_in_parts(folder)
+        binned_in_parts(folder, limits=gh.exports.Limits(recordings=3))
 
 
 def test_the_result_can_be_asked_for_again(tmp_path):
@@ -430,7 +451,7 @@ def test_every_kind_of_worker_gives_the_same(study, two_processes):
     whole = binned_whole(study)
     assert_same(binned_in_parts(study, 2000), whole)
     assert_same(binned_in_parts(study, 2000, two_processes), whole)
-    with studies.ThreadPoolExecutor(3) as threads:
+    with parallel.ThreadPoolExecutor(3) as threads:
         assert_same(binned_in_parts(study, 2000, threads), whole)
 
 
@@ -455,17 +476,17 @@ def test_what_a_worker_says_arrives_word_for_word(tmp_path, two_processes):
     ],
 )
 def test_gaze_that_is_lost_on_the_way_to_the_worker_is_said(study, harm, words):
-    whole = Part(str(study), False, "gaze.csv", None, (40.0, 30.0), (225, 300))
-    assert sum(r.rows for r in bin_part(whole).recordings.values()) == 500
+    whole = Part(str(study), False, ("gaze.csv",), None, (GRID,))
+    assert sum(map(len, read_part(whole).sections.values())) == 500
     harm(study / "gaze.csv")
     with pytest.raises(gh.GazeheatError, match=words):
-        bin_part(whole)
+        read_part(whole)
 
 
 def pipe_part(path):
     """A part that no worker gets on with until someone opens the pipe's other end."""
     os.mkfifo(path)
-    return Part(str(path), False, "gaze.csv", None, (1.0, 1.0), (1, 1))
+    return Part(str(path), False, ("gaze.csv",), None, (GRID,))
 
 
 def submit_and_kill(submit, *arguments):
@@ -480,8 +501,8 @@ def submit_and_kill(submit, *arguments):
 @needs_pipes
 def test_a_killed_process_is_one_sentence(study, tmp_path):
     with open_executor(jobs=2) as executor:
-        waiting = submit_and_kill(executor.submit, bin_part, pipe_part(tmp_path / "a.zip"))
-        assert isinstance(waiting.exception(PATIENCE_S), studies.BrokenExecutor)
+        waiting = submit_and_kill(executor.submit, read_part, pipe_part(tmp_path / "a.zip"))
+        assert isinstance(waiting.exception(PATIENCE_S), parallel.BrokenExecutor)
         with pytest.raises(ClusterError, match=r"A worker process was stopped .* fewer --jobs\."):
             binned_in_parts(study, executor=executor)
 
@@ -492,7 +513,7 @@ def test_a_process_killed_while_it_reads_is_one_sentence(tmp_path):
     with open_executor(jobs=2) as executor:
         with open_source(path) as files:
             (found,), _ = find_exports(files)
-            images = read_images(found)
+            images, _ = read_images(found)
             path.unlink()
             os.mkfifo(path)
             pending = submit_and_kill(submit_export, path, found, images, executor)
@@ -528,7 +549,7 @@ def test_after_an_error_processes_begin_nothing_more(tmp_path):
     def fail():
         with open_executor(jobs=2) as executor:
             for name in "ab":
-                executor.submit(bin_part, pipe_part(tmp_path / name))
+                executor.submit(read_part, pipe_part(tmp_path / name))
             done = [executor.submit(Path.touch, tmp_path / f"done-{i}") for i in range(20)]
             done[-1].add_done_callback(let_go)
             raise gh.ExportError("wrong")
@@ -543,7 +564,7 @@ def test_an_error_that_is_none_of_ours_is_not_dressed_up(study, monkeypatch):
     def broken(part):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(studies, "bin_part", broken)
+    monkeypatch.setattr(parallel, "read_part", broken)
     with pytest.raises(ZeroDivisionError):
         binned_in_parts(study)
 
@@ -683,14 +704,14 @@ def test_much_gaze_past_a_surface_is_noticed_alike_and_from_what_is_kept(tmp_pat
         "header says.",
     )
     assert_same(export, binned_whole(folder))
-    cache = HistogramCache(tmp_path / "kept")
+    cache = StudyCache(tmp_path / "kept")
     for _ in range(2):
         assert_same(binned_in_parts(folder, 500, cache=cache), export)
 
 
 def test_gaze_on_another_picture_is_refused_from_what_is_kept_too(tmp_path):
     folder = export_folder(tmp_path / "Shelf", FAR, people=None)
-    cache = HistogramCache(tmp_path / "kept")
+    cache = StudyCache(tmp_path / "kept")
     words = {refused_alike(folder, gh.PictureMissingError, cache=cache) for _ in range(3)}
     assert len(words) == 1
 
@@ -707,7 +728,7 @@ def test_a_recording_listed_too_often_is_blamed_on_the_list(tmp_path):
 def test_parts_of_many_small_recordings_are_small(tmp_path):
     rows = [Row(float(n % 40), 1.0, True, f"rec-{n}") for n in range(500)]
     folder = export_folder(tmp_path / "Shelf", rows, people=None)
-    part = bin_part(Part(str(folder), False, "gaze.csv", None, (40.0, 30.0), (225, 300)))
+    part = read_part(Part(str(folder), False, ("gaze.csv",), None, (GRID,)))
     # 225 × 300 bins of 4 bytes for each would be 135 MB.
     assert len(pickle.dumps(part)) < 500_000
     assert_same(binned_in_parts(folder, 5000), binned_whole(folder))
@@ -728,7 +749,7 @@ def test_times_at_the_ends_of_their_range(tmp_path):
 def test_a_study_deleted_while_it_is_read_is_words_or_read(tmp_path, gone):
     folder = export_folder(tmp_path / "Shelf")
     whole = binned_whole(folder)
-    cache = HistogramCache(tmp_path / "kept")
+    cache = StudyCache(tmp_path / "kept")
     target = folder / gone
     with open_executor() as executor:
         pending = submitted(folder, executor, cache=cache)
@@ -740,16 +761,16 @@ def test_a_study_deleted_while_it_is_read_is_words_or_read(tmp_path, gone):
             target.unlink()
         # What was read is given; what cannot be named any more is not kept.
         assert_same(pending.result(), whole)
-    assert not list((tmp_path / "kept").glob("[!f]*.histograms"))
+    assert not list((tmp_path / "kept").glob("[!f]*.tracks"))
 
 
 @pytest.mark.parametrize("with_cache", [True, False])
 def test_a_study_deleted_before_it_is_read_is_words(tmp_path, with_cache):
     folder = export_folder(tmp_path / "Shelf")
-    cache = HistogramCache(tmp_path / "kept") if with_cache else None
+    cache = StudyCache(tmp_path / "kept") if with_cache else None
     with open_executor() as executor, open_source(folder) as files:
         (found,), _ = find_exports(files)
-        images = read_images(found)
+        images, _ = read_images(found)
         shutil.rmtree(folder)
         with pytest.raises(gh.SourceError, match=r"gaze\.csv.*: no such file or directory"):
             submit_export(folder, found, images, executor, cache=cache)

@@ -1,0 +1,95 @@
+"""Studies on the server: open once, for all visitors who look at them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+from weakref import WeakValueDictionary
+
+from gazeheat_core.errors import SourceError
+from gazeheat_core.exports import FoundExport
+from gazeheat_core.study import Study
+
+Identity: TypeAlias = tuple[object, ...]
+
+# How often one that waits asks Streamlit whether its visitor still wants it.
+_LOOK_UP_S = 0.5
+
+
+def identity(place: Path, found: FoundExport) -> Identity:
+    """Tell an export on the server apart from all others, and from itself once it changes.
+
+    Parameters
+    ----------
+    place : Path
+        The ZIP or folder that holds it.
+    found : FoundExport
+
+    Raises
+    ------
+    SourceError
+        When a file is gone.
+    """
+    facts: list[object] = [found.name]
+    for file in found.material:
+        on_disk = file.disk or place
+        try:
+            known = on_disk.stat()
+        except OSError:
+            raise SourceError(
+                f"{file}: it is not there any more. Look through the server's folder again."
+            ) from None
+        facts += [
+            str(file.path),
+            str(on_disk),
+            known.st_size,
+            known.st_mtime_ns,
+            known.st_ctime_ns,
+            known.st_ino,
+        ]
+    return tuple(facts)
+
+
+class SharedStudies:
+    """The studies that someone has open; freed when the last one closes them."""
+
+    def __init__(self) -> None:
+        self._studies: WeakValueDictionary[Identity, Study] = WeakValueDictionary()
+        self._in_work: set[Identity] = set()
+        self._change = threading.Condition()
+
+    def get(self, which: Identity, read: Callable[[], Study], waiting: Callable[[], None]) -> Study:
+        """Return a study, read only where no one has it open.
+
+        Parameters
+        ----------
+        which : tuple
+            As `identity` returns it.
+        read : callable
+            Reads the study. Others who want it wait meanwhile.
+        waiting : callable
+            Called every now and then while someone else reads it. What it raises ends the
+            wait.
+        """
+        while True:
+            with self._change:
+                study = self._studies.get(which)
+                if study is not None:
+                    return study
+                if which not in self._in_work:
+                    self._in_work.add(which)
+                    break
+            waiting()
+            with self._change:
+                self._change.wait_for(lambda: which not in self._in_work, _LOOK_UP_S)
+        try:
+            study = read()
+            with self._change:
+                self._studies[which] = study
+            return study
+        finally:
+            with self._change:
+                self._in_work.discard(which)
+                self._change.notify_all()

@@ -1,0 +1,216 @@
+"""A study: one enrichment over its picture, its recordings as tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gazeheat_core.grid import Grid
+from gazeheat_core.model import Enrichment, Export, Section
+from gazeheat_core.tracks import TICK_NS, Track, TrackBuilder, have_times, whole_ms
+
+# What a track takes beside its entries: the objects around three arrays.
+_TRACK_BYTES = 800
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SectionTracks:
+    """The part of a recording between two events, over a grid.
+
+    Attributes
+    ----------
+    id : str
+    gaze : Track
+    fixations : Track or None
+        None where the export has no fixations that can be used.
+    unreadable : int
+        Rows of gaze that could not be read.
+    listed_twice : int
+        Rows of gaze that repeat another one; they are no entries of `gaze`.
+    first_ns, last_ns : int
+        First and last moment of the gaze that was read, in nanoseconds since the Unix
+        epoch; both 0 without any.
+    start_ns : int or None
+        Where the section begins as ``sections.csv`` has it.
+    start_event, end_event : str
+        Names of the events, empty where the export has no ``sections.csv``.
+    """
+
+    id: str
+    gaze: Track
+    fixations: Track | None = None
+    unreadable: int = 0
+    listed_twice: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    start_ns: int | None = None
+    start_event: str = ""
+    end_event: str = ""
+
+    @property
+    def rows(self) -> int:
+        """Rows of gaze in the file."""
+        return len(self.gaze) + self.listed_twice + self.unreadable
+
+    @property
+    def start(self) -> int:
+        """Moment from which windows count, in ticks since the Unix epoch.
+
+        The stated beginning or the first sample, whichever is earlier.
+        """
+        moments = [] if self.start_ns is None else [self.start_ns // TICK_NS]
+        span = self.gaze.span
+        return min([*moments, *(span[:1] if span else ())], default=0)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RecordingTracks:
+    """One recording of one wearer, over a grid.
+
+    Attributes
+    ----------
+    id, name, wearer : str
+        The last two are empty where the export has no ``sections.csv``.
+    sections : tuple of SectionTracks
+        In the order of the file.
+    """
+
+    id: str
+    name: str
+    wearer: str
+    sections: tuple[SectionTracks, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of gaze in the file, the unreadable ones among them."""
+        return sum(section.rows for section in self.sections)
+
+    @property
+    def duration_ns(self) -> int:
+        """Time from first to last gaze sample, added up over the sections."""
+        return sum(section.last_ns - section.first_ns for section in self.sections)
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True, weakref_slot=True)
+class Study(Enrichment[RecordingTracks]):
+    """One enrichment over its picture: all that can be asked of it.
+
+    Attributes
+    ----------
+    grid : Grid
+        Of the picture that the gaze was mapped to.
+    """
+
+    grid: Grid
+
+    @property
+    def size_bytes(self) -> int:
+        """About the memory that it takes."""
+        tracks = [
+            track
+            for recording in self.recordings
+            for section in recording.sections
+            for track in (section.gaze, section.fixations)
+            if track is not None
+        ]
+        picture = 0 if self.image is None else len(self.image.data)
+        return picture + sum(track.size_bytes + _TRACK_BYTES for track in tracks)
+
+
+def finish_section(
+    id: str,
+    gaze: TrackBuilder,
+    fixations: TrackBuilder | None,
+    *,
+    has_times: bool,
+    grid: int = 0,
+    start_ns: int | None = None,
+    events: tuple[str, str] = ("", ""),
+) -> SectionTracks:
+    """Make a section of what was read of it.
+
+    Parameters
+    ----------
+    id : str
+    gaze : TrackBuilder
+    fixations : TrackBuilder or None
+    has_times : bool
+        As `have_times` says of all sections.
+    grid : int
+        Position of the grid that is wanted.
+    start_ns : int or None
+        Where it begins as ``sections.csv`` has it.
+    events : (str, str)
+        Names of its first and last event.
+    """
+    track, listed_twice = gaze.finish(grid, has_times=has_times and not gaze.is_rounded)
+    return SectionTracks(
+        id=id,
+        gaze=track,
+        fixations=None if fixations is None else fixations.finish(grid)[0],
+        unreadable=gaze.unreadable,
+        listed_twice=listed_twice,
+        first_ns=gaze.first_ns,
+        last_ns=gaze.last_ns,
+        start_ns=start_ns,
+        start_event=events[0],
+        end_event=events[1],
+    )
+
+
+def track_export(export: Export) -> Study:
+    """Put the gaze and the fixations of an export over its picture.
+
+    Raises
+    ------
+    PictureMissingError
+        When the export has no picture yet, so that there is no grid.
+    """
+    size = export.grid_size or export.size()
+    grid = Grid(size, export.frame or (0.0, 0.0, float(size[0]), float(size[1])))
+    read = [[_builders(section, grid) for section in one.sections] for one in export.recordings]
+    has_times = have_times(gaze for sections in read for gaze, _ in sections)
+    recordings = tuple(
+        RecordingTracks(
+            recording.id,
+            recording.name,
+            recording.wearer,
+            tuple(
+                finish_section(
+                    section.id,
+                    *builders,
+                    has_times=has_times,
+                    start_ns=section.start_ns,
+                    events=(section.start_event, section.end_event),
+                )
+                for section, builders in zip(recording.sections, sections, strict=True)
+            ),
+        )
+        for recording, sections in zip(export.recordings, read, strict=True)
+    )
+    return Study(
+        name=export.name,
+        kind=export.kind,
+        frame=export.frame,
+        recordings=recordings,
+        image=export.image,
+        unassigned_rows=export.unassigned_rows,
+        notices=export.notices,
+        grid=grid,
+    )
+
+
+def _builders(section: Section, grid: Grid) -> tuple[TrackBuilder, TrackBuilder | None]:
+    gaze = TrackBuilder()
+    gaze.unreadable = section.unreadable
+    samples = section.gaze
+    in_fixation = samples.in_fixation
+    if in_fixation is None:
+        in_fixation = np.zeros(len(samples), np.uint8)
+    gaze.append(samples.timestamp_ns, in_fixation, grid.cells(samples.x, samples.y))
+    if section.fixations is None:
+        return gaze, None
+    fixations, found = TrackBuilder(1, np.uint32), section.fixations
+    fixations.append(found.start_ns, whole_ms(found.duration_ms), grid.cells(found.x, found.y))
+    return gaze, fixations
