@@ -91,7 +91,11 @@ class Stage {
 
   /** Take what the server has to say. */
   take(data, setStateValue) {
+    // Colours are the look's part; without them the figure says what else has changed.
+    for (const trace of data.figure.data) delete (trace.marker ?? trace).colorscale;
     this.data = data;
+    // As it came: Plotly leaves notes of its own in what it draws.
+    this.text = JSON.stringify(data.figure);
     this.setStateValue = setStateValue;
     this.draw();
   }
@@ -127,10 +131,12 @@ class Stage {
     if (ground !== this.ground) this.view = null;
     this.ground = ground;
     this.arrange();
-    const figure = this.compose();
-    const drawn = JSON.stringify(figure);
+    const place = this.measure();
+    const look = this.look();
+    const drawn = JSON.stringify([this.text, place, look]);
     if (drawn === this.drawn) return;
     this.drawn = drawn;
+    const figure = this.compose(place, look);
     Object.assign(figure.layout.xaxis, { range: this.ranges().x });
     Object.assign(figure.layout.yaxis, { range: this.ranges().y });
     const isFirst = !this.plot.classList.contains("js-plotly-plot");
@@ -153,47 +159,48 @@ class Stage {
     this.frame.setAttribute("aria-label", words);
   }
 
-  /** Return the figure in the look, the size and the theme of the page. */
-  compose() {
-    const { figure } = this.data;
+  /** Return what the figure has to fit: the sizes, the colours and the type of the page. */
+  measure() {
     const page = getComputedStyle(this.root);
-    const textPx = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const ink = page.getPropertyValue("--st-text-color");
-    const paper = page.getPropertyValue("--st-background-color");
-    const family = page.getPropertyValue("--st-font");
-    const { clientWidth: width, clientHeight: height } = this.plot;
+    return {
+      width: this.plot.clientWidth,
+      height: this.plot.clientHeight,
+      text: parseFloat(getComputedStyle(document.documentElement).fontSize),
+      ink: page.getPropertyValue("--st-text-color"),
+      paper: page.getPropertyValue("--st-background-color"),
+      family: page.getPropertyValue("--st-font"),
+    };
+  }
+
+  /** Return the figure in a place and a look. */
+  compose({ width, height, text, ink, paper, family }, look) {
+    const { figure, scales, asksRectangle } = this.data;
     const { margin } = figure.layout;
-    const isBeside = getComputedStyle(this.tools).position === "absolute";
-    const tools = isBeside ? this.tools.offsetHeight + margin.b : 0;
-    const inner = height - margin.t - margin.b;
-    const font = { family, color: ink, size: 0.75 * textPx };
+    const stops = scales[look.colours];
+    const font = { family, color: ink, size: 0.75 * text };
     const layout = {
       ...figure.layout,
       width,
       height,
       font,
-      margin: { ...margin, r: (margin.r * textPx) / NORMAL_TEXT_PX },
+      margin: { ...margin, r: (margin.r * text) / NORMAL_TEXT_PX },
       xaxis: { ...figure.layout.xaxis },
       yaxis: { ...figure.layout.yaxis },
-      dragmode: this.data.asksRectangle ? "select" : figure.layout.dragmode,
+      dragmode: asksRectangle ? "select" : figure.layout.dragmode,
       hoverlabel: {
         bgcolor: paper,
         bordercolor: ink,
-        font: { family, color: ink, size: 0.875 * textPx },
+        font: { family, color: ink, size: 0.875 * text },
       },
     };
-    const look = this.look();
-    const stops = this.data.scales[look.colours];
-    const traces = figure.data.map((trace) => {
+    const data = figure.data.map((trace) => {
       if (trace.type === "heatmap") {
         return { ...trace, colorscale: overlayScale(stops, look.opacity) };
       }
-      const marker = { ...trace.marker, colorscale: opaqueScale(stops) };
-      const len = Math.max(1 - tools / inner, 0.5);
-      marker.colorbar = { ...marker.colorbar, len, tickfont: font, thickness: textPx };
-      return { ...trace, marker };
+      const colorbar = { ...trace.marker.colorbar, tickfont: font, thickness: text };
+      return { ...trace, marker: { ...trace.marker, colorscale: opaqueScale(stops), colorbar } };
     });
-    return { data: traces, layout };
+    return { data, layout };
   }
 
   /** Return opacity and colours as the page's settings have them, ahead of the server. */

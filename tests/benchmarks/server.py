@@ -37,14 +37,18 @@ class Server:
 
 
 @contextmanager
-def serving(*options, **environment):
-    """Serve the page on a free port, with options for Streamlit; yields a `Server`."""
+def serving(*options, app="app.py", **environment):
+    """Serve the page on a free port, with options for Streamlit; yields a `Server`.
+
+    `app` is the file to run, from the root of the repository.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     own = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")}
+    own["PYTHONPATH"] = str(ROOT)
     own["MALLOC_ARENA_MAX"] = "1"  # as the README has it for a lab's server
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    command = [sys.executable, "-m", "streamlit", "run", app, f"--server.port={port}"]
     command += ["--server.address=127.0.0.1", *options]
     with tempfile.TemporaryDirectory() as home:
         log = Path(home, "server.log")

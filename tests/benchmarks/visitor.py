@@ -176,14 +176,15 @@ class Visitor:
                     if not known:
                         on = widget.value if widget.set_value else widget.default
                         self._states[widget.id] = WidgetState(id=widget.id, bool_value=on)
-            elif kind == "plotly_chart":
-                answer.picture_s = now_s
             elif kind == "exception":
                 answer.errors.append(element.exception.message)
             elif kind == "alert" and element.alert.format == Alert.ERROR:
                 answer.errors.append(element.alert.body)
             elif kind == "bidi_component":
-                files = json.loads(element.bidi_component.json).get("files", [])
+                told = json.loads(element.bidi_component.json)
+                if "figure" in told:
+                    answer.picture_s = now_s
+                files = told.get("files", [])
                 self._downloads.update((file["what"], file["address"]) for file in files)
             elif kind == "markdown" and WAITING in element.markdown.body:
                 answer.waits.setdefault(WAITING, now_s)
