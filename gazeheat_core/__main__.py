@@ -11,7 +11,8 @@ from gazeheat_core.stopping import ignore_signals, stop_on_signals
 
 def run() -> NoReturn:
     """Run the command line with the arguments of this process, and end it."""
-    stop_on_signals()
+    is_page = sys.argv[1:2] == ["page"]
+    stop_on_signals(writes_files=not is_page)
     if not sys.warnoptions:
         # Libraries warn their developers. Worker processes take it from the environment.
         warnings.simplefilter("ignore")
@@ -20,7 +21,11 @@ def run() -> NoReturn:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         # numpy and the rest take a second to load, in which a signal may come.
-        from gazeheat_core.cli import main
+        # Only the page needs Streamlit, which takes two more.
+        if is_page:
+            from gazeheat_core.page.command import main
+        else:
+            from gazeheat_core.cli import main
     except Exception as error:  # of many kinds, where memory is short
         # The last line is the cause; what stands before it is advice to developers.
         reason = (str(error).strip().splitlines() or ["there is not enough memory"])[-1].rstrip(".")

@@ -25,10 +25,19 @@ _holds = 0
 _asked: list[int] = []
 _unfinished: list[Callable[[], object]] = []
 _is_written = False
+_speaks_of_files = True
 
 
-def stop_on_signals() -> None:
-    """Let a signal end this process with status 128 and its number; for the main thread."""
+def stop_on_signals(writes_files: bool = True) -> None:
+    """Let a signal end this process with status 128 and its number; for the main thread.
+
+    Parameters
+    ----------
+    writes_files : bool
+        Whether the line that a signal leaves tells what became of the files.
+    """
+    global _speaks_of_files
+    _speaks_of_files = writes_files
     for name in _SIGNALS:
         number = getattr(signal, name, None)
         # A signal that the caller ignores, as nohup does, stays ignored.
@@ -102,8 +111,8 @@ def _stop(number: int) -> None:
 
         for worker in active_children():
             worker.kill()
-    what = "The files are written" if _is_written else "No files were written"
+    files = " The files are written." if _is_written else " No files were written."
     with suppress(OSError):
-        os.write(2, f"gazeheat: Stopped. {what}.\n".encode())
+        os.write(2, f"gazeheat: Stopped.{files if _speaks_of_files else ''}\n".encode())
     # The ordinary way out would wait for threads that are still reading.
     os._exit(128 + number)

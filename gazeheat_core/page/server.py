@@ -14,10 +14,11 @@ import asyncio
 import gzip
 import io
 import logging
+import re
 import secrets
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -32,11 +33,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
-from streamlit import runtime
+from streamlit import file_util, runtime
 from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 
 from gazeheat_core.exports import LIMITS
@@ -45,6 +46,8 @@ from gazeheat_core.exports.sources import MIB
 log = logging.getLogger("gazeheat")
 
 SCRIPT = Path(__file__).with_name("main.py")
+ICON = Path(__file__).with_name("icon.png")
+TITLE = "Gazeheat"
 
 # Files that are drawn at a time, over all visitors: each takes some bytes for each pixel.
 FILES_AT_A_TIME = 2
@@ -284,8 +287,9 @@ def _refusal(scope: Scope) -> ASGIApp | None:
             return WebSocketClose(1008, "unknown host")
         return PlainTextResponse(
             "This server is not set up to answer to the name in the address. If it should be, "
-            "start it with the name added: --server.allowedHosts NAME (see the README, "
-            "'Opening it to a lab').",
+            "start it with the name added: --allow-host NAME for 'gazeheat page', "
+            "--server.allowedHosts NAME for 'streamlit run' (see the README, 'Opening it to a "
+            "lab').",
             421,
         )
     return None
@@ -364,12 +368,37 @@ def close_session(session_id: str) -> None:
         is_closed.wait(CLOSING_PATIENCE_S)
 
 
+# --- What a browser shows before the page ----------------------------------------------
+
+
+@cache
+def _start_page() -> str:
+    html = (Path(file_util.get_static_dir()) / "index.html").read_text(encoding="utf-8")
+    return re.sub("<title>.*?</title>", f"<title>{TITLE}</title>", html, count=1)
+
+
+def start_page(_: Request) -> Response:
+    """Answer with Streamlit's empty page, under the title of this one."""
+    return HTMLResponse(_start_page(), headers={"Cache-Control": "no-cache"})
+
+
+def icon(_: Request) -> Response:
+    """Answer with the icon, in the place of Streamlit's."""
+    return FileResponse(ICON, headers={"Cache-Control": "max-age=86400"})
+
+
 MIDDLEWARE = [Middleware(Gatekeeper)]
 
 
-def _route(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
+def _routes() -> list[Route]:
     base = st.get_option("server.baseUrlPath").strip("/")
-    return Route(f"{'/' + base if base else ''}/{path}", endpoint)
+    start = f"/{base}/" if base else "/"
+    return [
+        Route(start, start_page),
+        Route(f"{start}favicon.png", icon),
+        Route(f"{start}lent/{{secret}}/{{what}}", fetch),
+        Route(f"{start}{script_address()}", fetch_script),
+    ]
 
 
-ROUTES = [_route("lent/{secret}/{what}", fetch), _route(script_address(), fetch_script)]
+ROUTES = _routes()

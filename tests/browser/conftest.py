@@ -44,12 +44,17 @@ def pytest_collection_modifyitems(items):
 
 
 @contextmanager
-def serving(folder, *options, **environment):
-    """Serve the page on a free port; its log goes into `folder`. Yields the address."""
+def serving(folder, *options, below="", **environment):
+    """Serve the page on a free port; its log goes into `folder`. Yields the address.
+
+    `below` is the path in the address under which the page lies, as behind a proxy.
+    """
     port = free_port()
     command = ["-m", "streamlit", "run", "app.py", f"--server.port={port}", *options]
-    with running(folder, command, port, environment):
-        yield f"http://127.0.0.1:{port}"
+    if below:
+        command.append(f"--server.baseUrlPath={below}")
+    with running(folder, command, port, environment, below=below):
+        yield f"http://127.0.0.1:{port}/{below}".rstrip("/")
 
 
 def free_port():
@@ -59,7 +64,7 @@ def free_port():
 
 
 @contextmanager
-def running(folder, command, port, environment=None, **pipes):
+def running(folder, command, port, environment=None, *, below="", **pipes):
     """Run a server with Python; yields its process once it answers."""
     log = folder / "server.log"
     # Settings of whoever runs the tests shall not change what is tested.
@@ -74,7 +79,7 @@ def running(folder, command, port, environment=None, **pipes):
         )
     try:
         for _ in range(10 * PATIENCE_S):
-            if answers(f"http://127.0.0.1:{port}/_stcore/health"):
+            if answers(f"http://127.0.0.1:{port}{below and '/' + below}/_stcore/health"):
                 break
             try:
                 server.wait(0.1)

@@ -1,4 +1,7 @@
-"""Photograph the page with the sample for the README: python -m tests.browser.screenshot."""
+"""Make the pictures that are kept: python -m tests.browser.screenshot.
+
+The page with the sample for the README, and the page's icon.
+"""
 
 import io
 import tempfile
@@ -7,12 +10,30 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import DESKTOP, chromium, line, open_sample, serving
+from tests.browser.conftest import DESKTOP, ROOT, chromium, line, open_sample, serving
 
 TARGET = Path(__file__).with_name("page.png")
+ICON = Path(__file__).with_name("icon.svg")
+ICON_TARGET = ROOT / "gazeheat_core" / "page" / "icon.png"
+ICON_SIZE_PX = 64
+
+
+def draw_icon(browser):
+    """The icon as a PNG."""
+    page = browser.new_page(viewport={"width": ICON_SIZE_PX, "height": ICON_SIZE_PX})
+    page.set_content(
+        f"<style>* {{ margin: 0 }} svg {{ display: block; width: {ICON_SIZE_PX}px }}</style>"
+        + ICON.read_text(encoding="utf-8")
+    )
+    drawn = page.screenshot(omit_background=True)
+    page.close()
+    return drawn
 
 
 def main():
+    with chromium() as browser:
+        ICON_TARGET.write_bytes(draw_icon(browser))
+        print(f"{ICON_TARGET}: {ICON_TARGET.stat().st_size:,} bytes")
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(Path(folder)) as address,
