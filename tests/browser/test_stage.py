@@ -148,7 +148,9 @@ def test_no_frame_is_blank_over_100_ticks_settings_and_switches(page):
             before = drawings(page)
             act(turn)
             wait_for_drawing(page, before)
-        settled(page)
+            # A setting is drawn before the server has heard of it: what is done while its answer
+            # is under way may be taken back by it.
+            settled(page)
     missing = [what for what in (what_is_missing(one, at) for one in film.frames) if what]
     assert missing == []
     assert len(film.frames) > 100
