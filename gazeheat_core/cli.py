@@ -216,7 +216,7 @@ class Options:
     scheduler : str
         Address of a Dask scheduler; empty for none.
     cache : str
-        The folder for histograms; empty for none.
+        The folder that keeps what was read; empty for none.
     """
 
     exports: tuple[str, ...]
@@ -281,7 +281,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--ratio", metavar="W:H", help="for a surface without picture: its width : height")
     add("--jobs", type=int, default=1, metavar="N", help="read with N processes (default 1)")
     add("--scheduler", default="", metavar="tcp://HOST:PORT", help="read on a Dask cluster")
-    add("--cache", default="", metavar="DIR", help="keep histograms there, for the next time")
+    add("--cache", default="", metavar="DIR", help="keep what was read there, for the next time")
     return parser
 
 

@@ -40,6 +40,18 @@ class Grid:
     size: Size
     frame: Frame
 
+    @classmethod
+    def over(cls, size: Size, frame: Frame | None) -> Grid:
+        """Return the grid over a picture; without a frame, positions are in its pixels.
+
+        Examples
+        --------
+        >>> Grid.over((40, 20), None).frame
+        (0.0, 0.0, 40.0, 20.0)
+        """
+        width, height = size
+        return cls(size, frame or (0.0, 0.0, float(width), float(height)))
+
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""

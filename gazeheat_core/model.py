@@ -248,19 +248,6 @@ class Enrichment(Generic[AnyRecording]):
             )
         return self.image.size
 
-    def extent(self) -> tuple[float, float]:
-        """Right and bottom border of the reference image, in the export's units.
-
-        Raises
-        ------
-        PictureMissingError
-            When the units are pixels and the export has no picture.
-        """
-        if self.frame is not None:
-            return self.frame[2:]
-        width, height = self.size()
-        return (float(width), float(height))
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Export(Enrichment[Recording]):
@@ -294,7 +281,7 @@ def count_inside(recordings: tuple[Recording, ...], extent: tuple[float, float])
     ----------
     recordings : tuple of Recording
     extent : (float, float)
-        Right and bottom border, in the units of the positions.
+        Right and bottom border, in the units of the positions: for pixels, the picture's size.
     """
     gaze = [section.gaze for recording in recordings for section in recording.sections]
     return sum(
@@ -330,29 +317,6 @@ def corner_shape(size: Size) -> tuple[int, int]:
     rows, columns = grid_shape(size)
     width, height = size
     return max(1, rows // height), max(1, columns // width)
-
-
-def count_in_corner(recordings: tuple[Recording, ...], size: Size) -> int:
-    """Count the gaze samples in the bins of `corner_shape`, the border not included.
-
-    Parameters
-    ----------
-    recordings : tuple of Recording
-        Positions are in pixels.
-    size : (int, int)
-        Width and height of the picture, in pixels.
-    """
-    right, bottom = (
-        float(np.linspace(0.0, side, count + 1)[most])
-        for side, count, most in zip(
-            size, grid_shape(size)[::-1], corner_shape(size)[::-1], strict=True
-        )
-    )
-    gaze = [section.gaze for recording in recordings for section in recording.sections]
-    return sum(
-        int(np.count_nonzero((g.x >= 0) & (g.x < right) & (g.y >= 0) & (g.y < bottom)))
-        for g in gaze
-    )
 
 
 class Named(Protocol):

@@ -38,7 +38,6 @@ from gazeheat_core.exports.reading import (
     fixations_table,
     gaze_table,
     judge_again,
-    make_grid,
     make_study,
     read_sections,
     read_tracks,
@@ -210,7 +209,7 @@ def submit_export(
         About the length of the stretches that a file on disk is cut into.
     """
     place = os.fspath(source)
-    grids = tuple(make_grid(found, image.size) for image in images)
+    grids = tuple(Grid.over(image.size, found.frame) for image in images)
     key, kept = "", None
 
     def keep(study: Study, rounded: bool) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import Enrichment, Export, Section
-from gazeheat_core.tracks import TICK_NS, Track, TrackBuilder, have_times, whole_ms
+from gazeheat_core.tracks import TICK_NS, Track, TrackBuilder, are_rounded, whole_ms
 
 # What a track takes beside its entries: the objects around three arrays.
 _TRACK_BYTES = 800
@@ -136,7 +136,7 @@ def finish_section(
     gaze : TrackBuilder
     fixations : TrackBuilder or None
     has_times : bool
-        As `have_times` says of all sections.
+        False where the times of all sections are rounded, as `are_rounded` tells.
     grid : int
         Position of the grid that is wanted.
     start_ns : int or None
@@ -144,7 +144,7 @@ def finish_section(
     events : (str, str)
         Names of its first and last event.
     """
-    track, listed_twice = gaze.finish(grid, has_times=has_times and not gaze.is_rounded)
+    track, listed_twice = gaze.finish(grid, has_times=has_times and not gaze.whole_seconds.are_all)
     return SectionTracks(
         id=id,
         gaze=track,
@@ -167,10 +167,9 @@ def track_export(export: Export) -> Study:
     PictureMissingError
         When the export has no picture yet, so that there is no grid.
     """
-    size = export.grid_size or export.size()
-    grid = Grid(size, export.frame or (0.0, 0.0, float(size[0]), float(size[1])))
+    grid = Grid.over(export.grid_size or export.size(), export.frame)
     read = [[_builders(section, grid) for section in one.sections] for one in export.recordings]
-    has_times = have_times(gaze for sections in read for gaze, _ in sections)
+    rounded = are_rounded(gaze.whole_seconds for sections in read for gaze, _ in sections)
     recordings = tuple(
         RecordingTracks(
             recording.id,
@@ -180,7 +179,7 @@ def track_export(export: Export) -> Study:
                 finish_section(
                     section.id,
                     *builders,
-                    has_times=has_times,
+                    has_times=not rounded,
                     start_ns=section.start_ns,
                     events=(section.start_event, section.end_event),
                 )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -133,10 +133,10 @@ class Track:
             np.add.at(total, some, self.value[part].astype(np.int64) if weighted else 1)
 
 
-def no_track(value: type[np.unsignedinteger[Any]] = np.uint8) -> Track:
+def no_track() -> Track:
     """Return a track without entries."""
     nothing = np.empty(0, np.uint32)
-    return Track(0, nothing, nothing, np.empty(0, value))
+    return Track(0, nothing, nothing, np.empty(0, np.uint8))
 
 
 def join(tracks: Iterable[Track]) -> tuple[Track, int]:
@@ -276,12 +276,9 @@ class TrackBuilder:
         return len(self._columns)
 
     @property
-    def is_rounded(self) -> bool:
-        """Whether the times are whole seconds, as a spreadsheet leaves them.
-
-        Of a long section, those that were read first tell.
-        """
-        return len(self) > _FEW and self._whole_seconds >= min(len(self), _ROWS_JUDGED)
+    def whole_seconds(self) -> WholeSeconds:
+        """What tells whether the times are rounded."""
+        return WholeSeconds(len(self), self._whole_seconds)
 
     def codes(self, grid: int = 0) -> Cells:
         """Return the cells over one of the grids, in the order in which they were appended."""
@@ -302,8 +299,7 @@ class TrackBuilder:
         if not len(moment_ns):
             return
         if self._whole_seconds == len(self) < _ROWS_JUDGED:
-            broken = (moment_ns[:_ROWS_JUDGED] % _WHOLE_SECOND_NS).astype(bool)
-            self._whole_seconds += int(broken.argmax()) if broken.any() else len(broken)
+            self._whole_seconds += count_whole_seconds(moment_ns).first
         first_ns, last_ns = int(moment_ns.min()), int(moment_ns.max())
         self._reach(first_ns, last_ns)
         ticks = moment_ns // TICK_NS
@@ -433,13 +429,37 @@ def _without_strays(
     return track, len(known) - len(times)
 
 
-def have_times(builders: Iterable[TrackBuilder]) -> bool:
-    """Tell whether the times of an export tell something.
+class WholeSeconds(NamedTuple):
+    """What tells whether the times of a section are rounded.
 
-    They do not where a spreadsheet has rounded those of every section of some length.
+    Attributes
+    ----------
+    entries : int
+        All of them.
+    first : int
+        How many of the first ones are on whole seconds, as no tracker writes them. Of a long
+        section, those that were read first tell.
     """
-    long = [builder.is_rounded for builder in builders if len(builder) > _FEW]
-    return not long or not all(long)
+
+    entries: int
+    first: int
+
+    @property
+    def are_all(self) -> bool:
+        """Whether the section is of some length, and its times are whole seconds."""
+        return self.entries > _FEW and self.first >= min(self.entries, _ROWS_JUDGED)
+
+
+def count_whole_seconds(moment_ns: IntArray) -> WholeSeconds:
+    """Count the whole seconds among the first moments of a section."""
+    broken = (moment_ns[:_ROWS_JUDGED] % _WHOLE_SECOND_NS).astype(bool)
+    return WholeSeconds(len(moment_ns), int(broken.argmax()) if broken.any() else len(broken))
+
+
+def are_rounded(sections: Iterable[WholeSeconds]) -> bool:
+    """Tell whether a spreadsheet has rounded the times of all sections of some length."""
+    long = [section.are_all for section in sections if section.entries > _FEW]
+    return bool(long) and all(long)
 
 
 def whole_ms(duration_ms: FloatArray) -> npt.NDArray[np.uint32]:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gazeheat_core as gh
+from gazeheat_core.grid import Grid
 from gazeheat_core.model import count_inside
 from tests.builders import FIRST_NS, FRAME, MM, RIM, picture_bytes
 
@@ -95,7 +96,8 @@ def test_borders_are_in_the_units_of_the_export(kind, title, unit, extent):
         "Shelf", kind, (), gh.ReferenceImage((40, 30), picture_bytes((40, 30))), frame=FRAME[kind]
     )
     assert (export.title, export.unit) == (title, unit)
-    assert (export.size(), export.extent()) == ((40, 30), extent)
+    borders = Grid.over(export.size(), export.frame).frame
+    assert (export.size(), borders) == ((40, 30), (0.0, 0.0, *extent))
 
 
 @pytest.mark.parametrize(

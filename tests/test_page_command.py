@@ -106,11 +106,11 @@ def test_a_folder_of_exports_that_is_none_is_named(capsys, tmp_path, monkeypatch
     )
 
 
-def test_a_place_where_no_histograms_can_be_kept_is_named(capsys, tmp_path):
+def test_a_place_where_no_studies_can_be_kept_is_named(capsys, tmp_path):
     file = tmp_path / "file"
     file.write_bytes(b"")
     assert refused(capsys, "--cache", file / "histograms") == (
-        f"{file / 'histograms'}: no histograms can be kept there, since {file} is no folder that "
+        f"{file / 'histograms'}: no studies can be kept there, since {file} is no folder that "
         "you may write to. Give another folder with --cache."
     )
 

@@ -117,7 +117,7 @@ def with_picture(export: AnyExport, data: bytes, name: str) -> AnyExport:
     def fit(size: Size) -> int:
         if its_own is not None:
             return same_aspect(size, its_own.size)
-        return count_inside(_held(export), (float(size[0]), float(size[1])))
+        return count_inside(_held(export), size)
 
     image = read_picture(data, name, fit if is_px else None)
     if its_own is not None:
@@ -166,7 +166,7 @@ def with_ratio(export: Export, ratio: tuple[float, float]) -> Export:
 def _check_gaze_inside(recordings: tuple[Recording, ...], size: Size, name: str) -> None:
     gaze = [section.gaze for recording in recordings for section in recording.sections]
     detected = sum(int(np.count_nonzero(np.isfinite(g.x))) for g in gaze)
-    inside = count_inside(recordings, (float(size[0]), float(size[1])))
+    inside = count_inside(recordings, size)
     if inside * 2 >= detected:
         return
     raise PictureError(

@@ -9,7 +9,8 @@ import numpy as np
 from gazeheat_core.errors import ExportError, LimitError
 from gazeheat_core.exports.finding import FoundExport
 from gazeheat_core.exports.formats import check_ids, find_layout
-from gazeheat_core.model import Frame, Recording, Size, count_in_corner, count_inside
+from gazeheat_core.grid import Grid
+from gazeheat_core.model import Frame, IntArray, Recording, Size
 
 # Samples that a judgement on their unit takes: a tenth of a second at 200 Hz. A recording of
 # fewer may well hold a single glance beside the picture.
@@ -129,28 +130,19 @@ def judge_samples(
     label: str, frame: Frame | None, size: Size, recordings: tuple[Recording, ...]
 ) -> tuple[str, list[str]]:
     """Judge the positions of samples that are held, as `judge_positions`."""
-    extent = (float(size[0]), float(size[1])) if frame is None else frame[2:]
-    gaze = [section.gaze for recording in recordings for section in recording.sections]
-    return judge_positions(
-        label,
-        frame,
-        size,
-        detected=sum(int(np.count_nonzero(np.isfinite(g.x))) for g in gaze),
-        inside=count_inside(recordings, extent),
-        in_corner=count_in_corner(recordings, size) if frame is None else 0,
-    )
+    grid = Grid.over(size, frame)
+    codes = np.zeros(grid.codes, np.int64)
+    for recording in recordings:
+        for section in recording.sections:
+            cells = grid.cells(section.gaze.x, section.gaze.y)
+            codes += np.bincount(cells, minlength=grid.codes)
+    return judge_positions(label, frame, grid, codes)
 
 
 def judge_positions(
-    label: str,
-    frame: Frame | None,
-    size: Size,
-    *,
-    detected: int,
-    inside: int,
-    in_corner: int,
+    label: str, frame: Frame | None, grid: Grid, codes: IntArray
 ) -> tuple[str, list[str]]:
-    """Tell whether positions are in the unit that their columns say, by a few counts.
+    """Tell whether positions are in the unit that their columns say, by where they lie.
 
     Parameters
     ----------
@@ -158,14 +150,10 @@ def judge_positions(
         Name of the file in messages.
     frame : (float, float, float, float) or None
         The numbers at the borders of a surface; None for pixels of the picture.
-    size : (int, int)
-        Width and height of the picture in pixels; of a surface, it is not looked at.
-    detected : int
-        Samples with a position.
-    inside : int
-        Those of them on the picture.
-    in_corner : int
-        Those of them in the bins of `model.corner_shape`.
+    grid : Grid
+        Over the picture; of a surface, its size is not looked at.
+    codes : int64 array, shape (grid.codes,)
+        Samples with each code.
 
     Returns
     -------
@@ -179,6 +167,11 @@ def judge_positions(
     ExportError
         When no picture could be at fault.
     """
+    bins = codes[: grid.outside].reshape(grid.shape)
+    inside = int(bins.sum())
+    detected = inside + int(codes[grid.outside])
+    rows, columns = grid.corner
+    in_corner = int(bins[:rows, :columns].sum())
     if detected < _FEW_SAMPLES:
         return "", []
     if frame is not None:
@@ -200,14 +193,14 @@ def judge_positions(
     if in_corner * 10 >= detected * 9:
         raise ExportError(
             f"{label}: {in_corner:,} of {detected:,} detected samples lie in the top left corner "
-            f"of the picture, {px(size)}, about within its first pixel. These are no pixels, as "
-            "the header says, but perhaps fractions from 0 to 1. Give the file as downloaded."
+            f"of the picture, {px(grid.size)}, about within its first pixel. These are no pixels, "
+            "as the header says, but perhaps fractions from 0 to 1. Give the file as downloaded."
         )
     if inside * 2 < detected:
         return (
             f"{label}: only {inside:,} of {detected:,} detected samples lie on the picture, "
-            f"which is {px(size)}. So the gaze is in pixels of another picture, or of this one "
-            "in another size."
+            f"which is {px(grid.size)}. So the gaze is in pixels of another picture, or of this "
+            "one in another size."
         ), []
     return "", []
 

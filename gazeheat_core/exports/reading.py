@@ -48,11 +48,16 @@ from gazeheat_core.model import (
     Recording,
     ReferenceImage,
     Section,
-    Size,
     count_inside,
 )
 from gazeheat_core.study import RecordingTracks, Study, finish_section
-from gazeheat_core.tracks import Columns, TrackBuilder, have_times, whole_ms
+from gazeheat_core.tracks import (
+    Columns,
+    TrackBuilder,
+    are_rounded,
+    count_whole_seconds,
+    whole_ms,
+)
 
 # Rows read so far, and the share of the file from 0 to 1: called while a large one is read.
 OnRows = Callable[[int, float], None]
@@ -327,7 +332,7 @@ class TableTracks(TableSections[TrackBuilder]):
     @property
     def is_rounded(self) -> bool:
         """Whether all sections of some length have rounded times."""
-        return not have_times(self.sections.values())
+        return are_rounded(builder.whole_seconds for builder in self.sections.values())
 
 
 def read_tracks(
@@ -398,12 +403,6 @@ def fixations_left_out(error: GazeheatError) -> str:
     return f"{error} The fixations are left out; the gaze is not affected."
 
 
-def make_grid(found: FoundExport, size: Size) -> Grid:
-    """Make the grid of an export over a picture of a size."""
-    frame = (0.0, 0.0, float(size[0]), float(size[1])) if found.frame is None else found.frame
-    return Grid(size, frame)
-
-
 def read_study(found: FoundExport, on_rows: OnRows | None = None) -> Study | Export:
     """Read an export over its picture, 9 bytes a gaze sample.
 
@@ -418,7 +417,7 @@ def read_study(found: FoundExport, on_rows: OnRows | None = None) -> Study | Exp
     images, _ = read_images(found)
     if not images:
         return read_export(found, on_rows)
-    grids = [make_grid(found, image.size) for image in images]
+    grids = [Grid.over(image.size, found.frame) for image in images]
     notices: list[str] = []
     described = read_sections(found, notices)
     gaze = read_tracks(gaze_table(found), grids, on_rows=on_rows)
@@ -458,7 +457,7 @@ def make_study(
     GazeheatError
         As `read_export`.
     """
-    grids = [make_grid(found, image.size) for image in images]
+    grids = [Grid.over(image.size, found.frame) for image in images]
     inside = [_count_inside(gaze, i, grid) for i, grid in enumerate(grids)]
     best = inside.index(max(inside))
     study = Study(
@@ -473,15 +472,7 @@ def make_study(
         int(np.count_nonzero(builder.codes(best) != grids[best].undetected))
         for builder in gaze.sections.values()
     )
-    said = judge_gaze(
-        found,
-        recordings=len(study.recordings),
-        rows=study.rows,
-        unreadable=_count_unreadable(study),
-        detected=detected,
-        tally=gaze.tally,
-        rounded=gaze.is_rounded,
-    )
+    said = _judge_rows(found, study, gaze.is_rounded, detected, gaze.tally)
     return judge_study(found, study, images[best], (*notices, *said))
 
 
@@ -509,21 +500,25 @@ def judge_again(
     GazeheatError
         As `make_study`.
     """
-    said = judge_gaze(
+    return judge_study(
+        found, study, image, (*notices, *_judge_rows(found, study, rounded, 0, Tally()))
+    )
+
+
+def _judge_rows(
+    found: FoundExport, study: Study, rounded: bool, detected: int, tally: Tally
+) -> list[str]:
+    """Judge the rows of a study, as `judge_gaze`."""
+    sections = (section for one in study.recordings for section in one.sections)
+    return judge_gaze(
         found,
         recordings=len(study.recordings),
         rows=study.rows,
-        unreadable=_count_unreadable(study),
-        detected=0,
-        tally=Tally(),
+        unreadable=sum(section.unreadable for section in sections) + study.unassigned_rows,
+        detected=detected,
+        tally=tally,
         rounded=rounded,
     )
-    return judge_study(found, study, image, (*notices, *said))
-
-
-def _count_unreadable(study: Study) -> int:
-    sections = (section for one in study.recordings for section in one.sections)
-    return sum(section.unreadable for section in sections) + study.unassigned_rows
 
 
 def _count_inside(gaze: TableTracks, number: int, grid: Grid) -> int:
@@ -555,17 +550,7 @@ def judge_study(
     for recording in study.recordings:
         for section in recording.sections:
             section.gaze.add_to(codes)
-    bins = codes[: study.grid.outside].reshape(study.grid.shape)
-    inside = int(bins.sum())
-    rows, columns = study.grid.corner
-    misfit, doubts = judge_positions(
-        str(found.gaze.file),
-        study.frame,
-        study.grid.size,
-        detected=inside + int(codes[study.grid.outside]),
-        inside=inside,
-        in_corner=int(bins[:rows, :columns].sum()),
-    )
+    misfit, doubts = judge_positions(str(found.gaze.file), study.frame, study.grid, codes)
     if misfit:
         # Says which picture is wanted, as for an export that came without one.
         replace(study, image_problem=misfit).size()
@@ -594,8 +579,8 @@ def _join_tracks(
         for section_id, builder in members.items():
             found = None
             if fixations is not None:
-                found = fixations.sections.pop((recording_id, section_id), None)
-                found = found or TrackBuilder(grid + 1, np.uint32)
+                none = TrackBuilder(grid + 1, np.uint32)
+                found = fixations.sections.get((recording_id, section_id), none)
             own = about.section(section_id)
             sections.append(
                 finish_section(
@@ -653,10 +638,10 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         unreadable=sum(s.unreadable for r in recordings for s in r.sections) + unassigned,
         detected=sum(int(np.count_nonzero(np.isfinite(one.x))) for one in samples),
         tally=gaze.tally,
-        rounded=_are_rounded(samples),
+        rounded=are_rounded(count_whole_seconds(one.timestamp_ns) for one in samples),
     )
     images, problem = read_images(found)
-    image = max(images, key=lambda one: count_inside(recordings, _extent(one.size)), default=None)
+    image = max(images, key=lambda one: count_inside(recordings, one.size), default=None)
     doubts: list[str] = []
     if image is not None or found.frame is not None:
         size = (1, 1) if image is None else image.size
@@ -674,10 +659,6 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         unassigned_rows=unassigned,
         notices=tuple(notices),
     )
-
-
-def _extent(size: Size) -> tuple[float, float]:
-    return float(size[0]), float(size[1])
 
 
 def _read_positions(found: FoundExport, on_rows: OnRows | None) -> TableSections[Columns]:
@@ -745,12 +726,6 @@ def _no_fixations() -> Fixations:
     whole: IntArray = np.empty(0, np.int64)
     decimal: FloatArray = np.empty(0, np.float64)
     return Fixations(whole, whole, whole, decimal, decimal, decimal)
-
-
-def _are_rounded(samples: Iterable[GazeSamples]) -> bool:
-    """Tell whether a spreadsheet has rounded the times of all sections of some length."""
-    long = [one.timestamp_ns[:1000] for one in samples if len(one) > 10]
-    return bool(long) and not any((times % 1_000_000_000).any() for times in long)
 
 
 # --- The list of sections ------------------------------------------------------------

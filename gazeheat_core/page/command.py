@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for option, metavar, words in (
         ("--data", "DIR", "offer the exports in this folder"),
-        ("--cache", "DIR", "keep the histograms of those exports there"),
+        ("--cache", "DIR", "keep what was read of those exports there"),
         ("--scheduler", "tcp://HOST:PORT", "read those exports on a Dask cluster"),
     ):
         name = _variable(option)
@@ -241,12 +241,12 @@ def _check_folders(data: str, cache: str) -> None:
             "Give the folder that holds the exports with --data."
         )
     if cache:
-        # It is made with the first histogram.
+        # It is made with the first study that is kept.
         place = Path(cache).absolute()
         there = next(folder for folder in (place, *place.parents) if folder.exists())
         if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
             raise SettingError(
-                f"{cache}: no histograms can be kept there, since {there} is no folder that "
+                f"{cache}: no studies can be kept there, since {there} is no folder that "
                 "you may write to. Give another folder with --cache."
             )
 
