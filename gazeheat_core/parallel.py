@@ -165,7 +165,9 @@ class PendingStudy:
             del self.gaze[0]
         fixations = self._fixations(notices)
         study = make_study(self.found, self.images, self.described, total, fixations, notices)
-        self.keep(study, total.is_rounded)
+        # What is said of fixations that cannot be used is not kept, so neither is the study.
+        if self.fixations is None or fixations is not None:
+            self.keep(study, total.is_rounded)
         return study
 
     def _fixations(self, notices: list[str]) -> TableTracks | None:

@@ -716,6 +716,16 @@ def test_gaze_on_another_picture_is_refused_from_what_is_kept_too(tmp_path):
     assert len(words) == 1
 
 
+def test_fixations_that_cannot_be_used_are_said_each_time(tmp_path):
+    folder = export_folder(tmp_path / "Shelf")
+    (folder / "fixations.csv").write_text("who,when\n")
+    cache = StudyCache(tmp_path / "kept")
+    whole = binned_whole(folder)
+    assert "The fixations are left out; the gaze is not affected." in whole.notices[0]
+    for _ in range(2):
+        assert_same(binned_in_parts(folder, 500, cache=cache), whole)
+
+
 def test_a_recording_listed_too_often_is_blamed_on_the_list(tmp_path):
     folder = export_folder(tmp_path / "Shelf")
     lines = "".join(f"s{n},rec-{n}\n" for n in range(5001))
