@@ -92,7 +92,7 @@ def test_arrows_run_one_way(file):
     assert parts_imported(file) <= MAY_IMPORT[part] | {part}
 
 
-# markup, server ← session ← frame, incoming ← library ← what stands on the page ← main;
+# markup, server, component ← session ← frame, incoming ← library ← what stands on the page ← main;
 # server ← command
 HELD = {"markup", "session"}
 ON_THE_PAGE = {
@@ -101,17 +101,18 @@ ON_THE_PAGE = {
     "missing": HELD | {"frame", "incoming"},
     "recordings": HELD,
     "look": set(),
-    "downloads": {"server", "session"},
-    "stage": {"server", "session"},
+    "downloads": {"component", "server", "session"},
+    "stage": {"component", "server", "session"},
 }
 ROOMS = {
     "__init__": set(),
     "markup": set(),
     "server": set(),
+    "component": set(),
     "command": {"server"},
     "session": {"server"},
-    "frame": HELD,
-    "shared": set(),
+    "frame": HELD | {"server"},
+    "shared": {"turns"},
     "turns": set(),
     "incoming": HELD | {"turns"},
     "library": HELD | {"incoming", "shared", "turns"},

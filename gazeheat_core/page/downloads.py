@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import streamlit as st
-
 import gazeheat_core as gh
 from gazeheat_core.images import IMAGE_FILES, ImageFile
+from gazeheat_core.page.component import component
 from gazeheat_core.page.server import File
 from gazeheat_core.page.session import Opened
 from gazeheat_core.report import file_name, file_stem
 
-_HTML = '<div class="buttons"></div><p class="words" role="status"></p>'
 _MAKING = "Drawing the file in the picture's full size…"
 _UNREACHABLE = "The server does not answer. Check the connection, then try again."
 
@@ -40,16 +36,5 @@ def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
         }
 
     files = [offer(part) for part in IMAGE_FILES]
-    _buttons(data={"files": files, "making": _MAKING, "unreachable": _UNREACHABLE}, key="downloads")
-
-
-def _buttons(*, data: dict[str, object], key: str) -> None:
-    here = Path(__file__)
-    # With the same definition each time, Streamlit registers it once for each server.
-    component = st.components.v2.component(
-        "gazeheat_downloads",
-        html=_HTML,
-        css=here.with_suffix(".css").read_text(encoding="utf-8"),
-        js=here.with_suffix(".js").read_text(encoding="utf-8"),
-    )
-    component(data=data, key=key)
+    data = {"files": files, "making": _MAKING, "unreachable": _UNREACHABLE}
+    component("downloads")(data=data, key="downloads")

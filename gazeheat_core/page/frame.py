@@ -10,11 +10,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from gazeheat_core.page.markup import plain
+from gazeheat_core.page.server import TITLE as TITLE
 from gazeheat_core.page.session import my_visit, words
 
 Parameters = ParamSpec("Parameters")
-
-TITLE = "Gazeheat"
 
 
 def kept(part: Callable[Parameters, None]) -> Callable[Parameters, None]:

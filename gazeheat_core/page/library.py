@@ -96,9 +96,11 @@ def open_from_server(library: Library, one: ServerStudy) -> None:
 
 def open_one(visit: Visit, place: Path, found: FoundExport, progress: DeltaGenerator) -> None:
     """Open one export of a study on the server, as others may have it open already."""
-    images, _ = read_images(found)
 
     def read() -> gh.Study:
+        images, problem = read_images(found)
+        if not images:
+            raise gh.PictureMissingError(problem)
         folder = configured("GAZEHEAT_CACHE")
         cache = open_cache(folder, configured("GAZEHEAT_CACHE_KEY")) if folder else None
         executor, _ = open_workers(configured("GAZEHEAT_SCHEDULER"))
@@ -112,9 +114,8 @@ def open_one(visit: Visit, place: Path, found: FoundExport, progress: DeltaGener
         progress.caption(f":material/hourglass_top: {plain(found.name)} is being read.")
 
     try:
-        if images:
-            visit.add(shared_studies().get(identity(place, found), read, waiting), is_shared=True)
-            return
+        visit.add(shared_studies().get(identity(place, found), read, waiting), is_shared=True)
+        return
     except gh.PictureMissingError:
         pass
     except ClusterError:

@@ -146,6 +146,7 @@ async def fetch(request: Request) -> Response:
 # --- The script that draws the picture ------------------------------------------------
 
 
+@cache
 def script_address() -> str:
     """Return the address of Plotly's script, relative like that of a lent file.
 

@@ -10,12 +10,10 @@ from weakref import WeakValueDictionary
 
 from gazeheat_core.errors import SourceError
 from gazeheat_core.exports import FoundExport
+from gazeheat_core.page.turns import LOOK_UP_S
 from gazeheat_core.study import Study
 
 Identity: TypeAlias = tuple[object, ...]
-
-# How often one that waits asks Streamlit whether its visitor still wants it.
-_LOOK_UP_S = 0.5
 
 
 def identity(place: Path, found: FoundExport) -> Identity:
@@ -83,7 +81,7 @@ class SharedStudies:
                     break
             waiting()
             with self._change:
-                self._change.wait_for(lambda: which not in self._in_work, _LOOK_UP_S)
+                self._change.wait_for(lambda: which not in self._in_work, LOOK_UP_S)
         try:
             study = read()
             with self._change:

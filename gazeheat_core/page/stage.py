@@ -7,13 +7,11 @@ colours follow their settings on the page before the server has heard of them.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
-
-import streamlit as st
 
 import gazeheat_core as gh
 from gazeheat_core.chart import colour_scales
+from gazeheat_core.page.component import component
 from gazeheat_core.page.server import script_address
 from gazeheat_core.page.session import Opened
 
@@ -68,16 +66,7 @@ def prepare_stage() -> None:
 
 
 def _component(data: dict[str, Any], key: str) -> Any:
-    here = Path(__file__)
-    # The same each time, so Streamlit registers it once for each server.
-    component = st.components.v2.component(
-        "gazeheat_stage",
-        html=here.with_suffix(".html").read_text(encoding="utf-8"),
-        css=here.with_suffix(".css").read_text(encoding="utf-8"),
-        js=here.with_suffix(".js").read_text(encoding="utf-8"),
-        # Plotly writes rules of its own into the page, which reach no isolated element.
-        isolate_styles=False,
-    )
-    return component(
+    # Plotly writes rules of its own into the page, which reach no isolated element.
+    return component("stage", isolate_styles=False)(
         data={"script": script_address(), **data}, key=key, on_rectangle_change=lambda: None
     )

@@ -10,8 +10,8 @@ import streamlit as st
 
 # Uploads that are read at a time, over all sessions; the others wait their turn.
 READS_AT_A_TIME = 2
-# How often an upload that waits lets Streamlit end its script, should the visitor have left.
-_LOOK_UP_S = 0.5
+# How often one that waits lets Streamlit end its script, should the visitor have left.
+LOOK_UP_S = 0.5
 
 
 class Queue:
@@ -47,7 +47,7 @@ class Queue:
             while (before := self._before(ticket)) is not None:
                 waiting(before)
                 with self._change:
-                    self._change.wait_for(lambda: self._before(ticket) != before, _LOOK_UP_S)
+                    self._change.wait_for(lambda: self._before(ticket) != before, LOOK_UP_S)
             yield
         finally:
             with self._change:
