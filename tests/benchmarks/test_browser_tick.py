@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from tests.benchmarks.data import MOST_SAMPLES, write_folder
 from tests.benchmarks.measure import p95
 from tests.benchmarks.server import serving
-from tests.browser.conftest import DESKTOP, box, chromium, drawn
+from tests.browser.conftest import DESKTOP, HEATMAP, box, chromium, drawn, settled
 
 TARGET_MS = 300
 TARGET_RATIO = 0.75
@@ -23,6 +23,8 @@ FIRST_TARGET_S = 1.2
 ROUNDS = 30
 READING_PATIENCE_MS = 120_000
 PLAIN = "tests/benchmarks/plain_chart.py"
+# The heatmap on the page, and in the plain chart.
+EITHER = f"{HEATMAP}, .heatmaplayer image"
 
 # Notes when the page sends something, and when the largest of the answers comes back: the
 # figure, or the rest of the page where the browser still has that figure.
@@ -43,12 +45,12 @@ LISTEN = """() => {
 
 # Waits until another picture of the heatmap is decoded and two frames have been drawn since.
 # The clock starts at the visitor's own act.
-WATCH = """acts => {
+WATCH = """([heatmap, acts]) => {
     window.begun = window.sent = window.arrived = null;
     window.largest = 0;
     const begin = () => { window.begun ??= performance.now(); };
     for (const act of acts) addEventListener(act, begin, {capture: true, once: true});
-    const source = () => document.querySelector(".heatmaplayer image")?.getAttribute("href");
+    const source = () => document.querySelector(heatmap)?.getAttribute("href");
     const before = source();
     const frame = () => new Promise(requestAnimationFrame);
     window.drawn = (async () => {
@@ -94,7 +96,8 @@ def pages(tmp_path_factory, samples, browser):
             page.get_by_role("option").first.click()
             page.get_by_role("button", name="Open study").click()
             page.set_default_timeout(READING_PATIENCE_MS)
-            drawn(page)
+            page.locator(EITHER).wait_for()
+            settled(page)
             page.set_default_timeout(10_000)
             expect(page.get_by_role("checkbox")).to_have_count(12)
             return page
@@ -105,7 +108,7 @@ def pages(tmp_path_factory, samples, browser):
 def measured(page, act, begins=("click", "keydown")):
     """Milliseconds from the act until it is sent, answered, drawn."""
     page.bring_to_front()  # a page behind another one draws no frames
-    page.evaluate(WATCH, begins)
+    page.evaluate(WATCH, [EITHER, list(begins)])
     act()
     elapsed_ms = page.evaluate("() => window.drawn")
     page.wait_for_timeout(150)  # as a visitor would: not before it stands still

@@ -33,6 +33,9 @@ PATIENCE_S = 20
 DESKTOP = {"width": 1440, "height": 900}
 TABLET = {"width": 800, "height": 1000}
 
+# The heatmap in the chart: the second picture, over the reference image.
+HEATMAP = ".imagelayer image:nth-of-type(2)"
+
 
 def pytest_collection_modifyitems(items):
     for item in items:
@@ -206,19 +209,24 @@ def untick(page, name):
 
 def picture(page):
     """The reference image in the chart."""
-    return page.locator(".imagelayer image")
+    return page.locator(".imagelayer image").first
 
 
 def layer(page):
     """The heatmap in the chart."""
-    return page.locator(".heatmaplayer image")
+    return page.locator(HEATMAP)
+
+
+def hover_label(page):
+    """What is said of the place under the pointer."""
+    return page.locator(".gazeheat-stage .label")
 
 
 def drawn(page, *, instead_of=None):
     """Wait until the heatmap stands still, anew if the one before is given; return its source."""
     source = page.wait_for_function(
-        """before => {
-            const layer = document.querySelector(".heatmaplayer image");
+        """([selector, before]) => {
+            const layer = document.querySelector(selector);
             const source = layer?.getAttribute("href");
             if (!source || source === before) return false;
             const place = JSON.stringify(layer.getBoundingClientRect());
@@ -228,7 +236,7 @@ def drawn(page, *, instead_of=None):
             window.lastDrawn = { source, place, times: same ? last.times + 1 : 1 };
             return window.lastDrawn.times >= 3 && source;
         }""",
-        arg=instead_of,
+        arg=[HEATMAP, instead_of],
     ).json_value()
     page.evaluate(
         "source => { const copy = new Image(); copy.src = source; return copy.decode(); }", source
@@ -276,7 +284,7 @@ def shown_picture(page):
         Left, top, right and bottom of the whole screen pixels, as shares of the picture.
     """
     page.mouse.move(0, 0)
-    expect(page.locator(".hoverlayer .hovertext")).to_have_count(0)
+    expect(hover_label(page)).to_be_hidden()
     at = picture(page).bounding_box()
     # A drawing that begins between two screen pixels is painted from the nearest one.
     chart = page.locator(".js-plotly-plot .main-svg").first.bounding_box()

@@ -20,6 +20,7 @@ from tests.browser.conftest import (
     download,
     drawn,
     drop,
+    hover_label,
     layer,
     line,
     open_sample,
@@ -135,8 +136,8 @@ def test_hovering_tells_the_value_and_the_position(page, sample):
         page.mouse.move(at["x"] + across * at["width"], at["y"] + down * at["height"])
         percent = round(100 * heatmap.values[row, column])
         x, y = round(across * width), round(down * height)
-        said = f"{percent} %x {x} px, y {y} px"
-        expect(page.locator(".hoverlayer .hovertext")).to_have_text(said)
+        said = f"{percent} % x {x} px, y {y} px"
+        expect(hover_label(page)).to_have_text(said)
     assert heatmap.values[hottest] == 1
 
 

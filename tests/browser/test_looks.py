@@ -11,6 +11,7 @@ from tests.browser.conftest import (
     box,
     drawn,
     drop,
+    layer,
     line,
     open_sample,
     photograph,
@@ -166,7 +167,7 @@ def test_a_tick_moves_nothing(page):
     before = [bounds(part) for part in parts]
     page.get_by_role("button", name="None", exact=True).click()
     expect(line(page)).to_contain_text("No recording is ticked")
-    expect(page.locator(".heatmaplayer image")).to_have_count(0)
+    expect(layer(page)).to_have_count(0)
     assert [bounds(part)[:2] for part in parts] == [place[:2] for place in before]
 
 
