@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )
     from gazeheat_core.exports import Upload, read_exports, with_picture, with_ratio
     from gazeheat_core.grid import Grid, bin_gaze
-    from gazeheat_core.heatmap import Heatmap, blur, finish_heatmap, make_heatmap, normalize
+    from gazeheat_core.heatmap import Heatmap, Peak, blur, finish_heatmap, make_heatmap, normalize
     from gazeheat_core.images import (
         Images,
         display_jpeg,
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from gazeheat_core.selection import (
         Counts,
         Pool,
+        Pooled,
         RecordingHistogram,
         Selection,
         bin_recordings,
@@ -84,9 +85,11 @@ __all__ = [
     "Images",
     "LimitError",
     "Look",
+    "Peak",
     "PictureError",
     "PictureMissingError",
     "Pool",
+    "Pooled",
     "Recording",
     "RecordingHistogram",
     "ReferenceImage",

@@ -48,7 +48,7 @@ Buffer: TypeAlias = bytes | memoryview
 log = logging.getLogger("gazeheat")
 
 # Part of every key: raised when what is stored, or how gaze is put into bins, changes.
-FORMAT = 3
+FORMAT = 4
 DEFAULT_LIMIT_BYTES = 2 * 2**30
 # The most that one entry may take on disk: about 150 million samples. Larger studies are
 # read each time.
@@ -279,7 +279,7 @@ def _read_regular(path: Path) -> bytes:
 _FURTHEST_TICK = 2**63 // TICK_NS
 # What stands in the facts of each section, column by column, and of what type it is.
 _TEXTS = ("id", "start_event", "end_event")
-_NUMBERS = ("unreadable", "listed_twice", "first_ns", "last_ns")
+_NUMBERS = ("unreadable", "listed_twice", "first_ns", "last_ns", "sampling_interval_ns")
 _TRACKS: dict[str, npt.DTypeLike] = {"gaze": np.uint8, "fixations": np.uint32}
 
 

@@ -20,10 +20,11 @@ import numpy.typing as npt
 from gazeheat_core.colormaps import LEVELS, colour_stops, opaque_table, to_levels
 from gazeheat_core.heatmap import Heatmap
 from gazeheat_core.model import Size
-from gazeheat_core.settings import COLORMAPS, ColormapName, Look
+from gazeheat_core.settings import COLORMAPS, UNIT, ColormapName, Look
 
-# Room to the right of the picture for the colour bar and its ticks, with text of 16 px.
-BAR_WIDTH_PX = 84
+# Room to the right of the picture for the colour bar, its ticks and what it measures, with
+# text of 16 px.
+BAR_WIDTH_PX = 104
 MARGIN_PX = 8
 
 
@@ -154,6 +155,7 @@ def _colour_bar(look: Look) -> dict[str, Any]:
             "colorbar": {
                 "tickvals": [0, 25, 50, 75, 100],
                 "ticktext": ["0 %", "25 %", "50 %", "75 %", "100 %"],
+                "title": {"text": UNIT, "side": "right"},
                 "ticklabeloverflow": "allow",
                 "thickness": 16,
                 "outlinewidth": 0,

@@ -143,12 +143,10 @@ def described(name: str, size: Size, heatmap: Heatmap) -> str:
         Width and height of the reference image, in pixels.
     heatmap : Heatmap
     """
-    if not heatmap.counts.used:
+    if heatmap.peak is None:
         return f"The reference image of {name}, without a heatmap."
     width, height = size
-    rows, columns = heatmap.values.shape
-    row, column = divmod(int(heatmap.values.argmax()), columns)
-    x, y = (column + 0.5) / columns, (row + 0.5) / rows
+    x, y = _place(heatmap)
     across = ("on the left", "in the middle", "on the right")[int(3 * x)]
     down = ("at the top", "halfway down", "at the bottom")[int(3 * y)]
     return (
@@ -158,6 +156,60 @@ def described(name: str, size: Size, heatmap: Heatmap) -> str:
         f"x {x * width:,.0f} px, y {y * height:,.0f} px. Half the longest or more covers "
         f"{(heatmap.values >= 0.5).mean() * 100:.0f} % of the picture."
     )
+
+
+def meaning(heatmap: Heatmap, size: Size) -> str:
+    """Say what 100 % stands for, and where it is; nothing without gaze.
+
+    Parameters
+    ----------
+    heatmap : Heatmap
+    size : (int, int)
+        Width and height of the reference image, in pixels.
+    """
+    peak = heatmap.peak
+    if peak is None:
+        return ""
+    x, y = _place(heatmap)
+    much = f"{peak.samples:,.0f} samples" if peak.seconds is None else _seconds(peak.seconds)
+    where = "within the blur" if heatmap.scale else "in one bin"
+    return (
+        f"100 % = {much} of gaze {where}, at x {x * size[0]:,.0f}, y {y * size[1]:,.0f} px"
+        + (" (the file's times do not tell seconds)" if peak.seconds is None else "")
+        + "."
+    )
+
+
+def dominance(pooled: Iterable[RecordingHistogram]) -> str:
+    """Say which of several pooled recordings supplies more than half of the heatmap, if one.
+
+    Its name stands in the sentence as it is.
+    """
+    chosen = list(pooled)
+    used = sum(one.counts.used for one in chosen)
+    for one in chosen:
+        if len(chosen) > 1 and 2 * one.counts.used > used:
+            share = 100 * one.counts.used / used
+            return f"{one.label} alone supplies {share:.0f} % of the samples."
+    return ""
+
+
+def _place(heatmap: Heatmap) -> tuple[float, float]:
+    """Return where the longest gaze is, as shares of the picture's width and height."""
+    assert heatmap.peak is not None
+    rows, columns = heatmap.values.shape
+    return (heatmap.peak.column + 0.5) / columns, (heatmap.peak.row + 0.5) / rows
+
+
+def _seconds(seconds: float) -> str:
+    """Write a duration with three digits that count.
+
+    Examples
+    --------
+    >>> [_seconds(s) for s in (0.0512, 1.234, 12.44, 123.4, 1234.0)]
+    ['0.0512 s', '1.23 s', '12.4 s', '123 s', '1,234 s']
+    """
+    return f"{seconds:,.0f} s" if seconds >= 999.5 else f"{seconds:#.3g}".rstrip(".") + " s"
 
 
 def server_study_line(study: ServerStudy) -> str:

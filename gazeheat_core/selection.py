@@ -108,6 +108,8 @@ class RecordingHistogram:
         `label` tells the recordings of an export apart.
     duration_ns : int
         Time from first to last sample, added up over the sections.
+    sampling_interval_ns : int
+        The time that a sample stands for; 0 where the times tell nothing.
     counts : Counts
     shape : (int, int)
         Rows and columns of the grid.
@@ -120,6 +122,7 @@ class RecordingHistogram:
     wearer: str
     label: str
     duration_ns: int
+    sampling_interval_ns: int
     counts: Counts
     shape: tuple[int, int]
     add: Callable[[IntArray, int], None]
@@ -172,6 +175,7 @@ def select(study: Study, selection: Selection = Selection()) -> tuple[RecordingH
                 wearer=recording.wearer,
                 label=label,
                 duration_ns=recording.duration_ns,
+                sampling_interval_ns=recording.sampling_interval_ns,
                 counts=Counts(
                     used=kinds[0],
                     outside=kinds[1],
@@ -316,6 +320,29 @@ class _Kept:
             total += times * self.arrays[position].astype(np.int64)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Pooled:
+    """Some recordings together; every sample counts once.
+
+    Attributes
+    ----------
+    bins : int64 array, shape (rows, columns)
+        The sum of their histograms.
+    gaze_ns : int64 array, shape (rows, columns), or None
+        The time that the samples in each bin stand for; None where a recording does not
+        tell how far apart its samples are.
+    counts : Counts
+        The sum of theirs.
+    recordings : int
+        How many they are.
+    """
+
+    bins: IntArray
+    gaze_ns: IntArray | None
+    counts: Counts
+    recordings: int
+
+
 @dataclass(eq=False, slots=True)
 class Pool:
     """The sum of some histograms, changed by what is ticked and unticked.
@@ -327,42 +354,54 @@ class Pool:
     histograms : tuple of RecordingHistogram
     bins : int64 array
         The sum over those that are in it, of the grid's shape.
+    gaze_ns : int64 array
+        The time that the samples in each bin stand for, as far as it is known.
     """
 
     histograms: tuple[RecordingHistogram, ...]
     bins: IntArray
+    gaze_ns: IntArray
     positions: set[int] = field(default_factory=set)
 
     @classmethod
     def over(cls, study: Study, selection: Selection = Selection()) -> Pool:
         """Return an empty sum over the recordings of a study."""
-        return cls(select(study, selection), np.zeros(study.grid.shape, np.int64))
+        return cls.of(select(study, selection), study.grid.shape)
 
-    def take(self, wanted: Set[int]) -> tuple[IntArray, Counts]:
-        """Return the sum over some recordings, by their positions, and of their counts."""
-        total = self.bins.reshape(-1)
-        for i in wanted - self.positions:
-            self.histograms[i].add(total, 1)
-        for i in self.positions - wanted:
-            self.histograms[i].add(total, -1)
+    @classmethod
+    def of(cls, histograms: tuple[RecordingHistogram, ...], shape: tuple[int, int]) -> Pool:
+        """Return an empty sum over histograms of a shape."""
+        return cls(histograms, np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+
+    def take(self, wanted: Set[int]) -> Pooled:
+        """Return the sum over some recordings, by their positions.
+
+        Its arrays are the pool's own, which the next call changes.
+        """
+        for positions, times in ((wanted - self.positions, 1), (self.positions - wanted, -1)):
+            for i in positions:
+                one = self.histograms[i]
+                one.add(self.bins.reshape(-1), times)
+                one.add(self.gaze_ns.reshape(-1), times * one.sampling_interval_ns)
         self.positions = set(wanted)
-        return self.bins, sum((self.histograms[i].counts for i in wanted), Counts())
+        chosen = [self.histograms[i] for i in wanted]
+        is_known = all(one.sampling_interval_ns or not one.counts.used for one in chosen)
+        return Pooled(
+            self.bins,
+            self.gaze_ns if is_known else None,
+            sum((one.counts for one in chosen), Counts()),
+            len(chosen),
+        )
 
 
-def pool(
-    histograms: Iterable[RecordingHistogram], shape: tuple[int, int]
-) -> tuple[IntArray, Counts]:
+def pool(histograms: Iterable[RecordingHistogram], shape: tuple[int, int]) -> Pooled:
     """Add up histograms, and their counts; every sample counts once.
 
-    Returns
-    -------
-    bins : int64 array of `shape`
-        All zero without histograms.
-    counts : Counts
+    Parameters
+    ----------
+    histograms : iterable of RecordingHistogram
+    shape : (int, int)
+        Rows and columns of the grid.
     """
-    bins = np.zeros(shape, np.int64)
-    counts = Counts()
-    for histogram in histograms:
-        histogram.add(bins.reshape(-1), 1)
-        counts += histogram.counts
-    return bins, counts
+    chosen = tuple(histograms)
+    return Pool.of(chosen, shape).take(set(range(len(chosen))))

@@ -18,6 +18,9 @@ ColormapName: TypeAlias = Literal["turbo", "viridis", "magma", "inferno", "civid
 COLORMAPS: tuple[ColormapName, ...] = get_args(ColormapName)
 Name = TypeVar("Name", bound=str)
 
+# What the colours measure, as it stands beside every colour bar.
+UNIT = "% of the longest gaze"
+
 # The JSON of a look has about 60 characters.
 _LONGEST_JSON = 10_000
 

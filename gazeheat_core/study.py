@@ -8,7 +8,14 @@ import numpy as np
 
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import Enrichment, Export, Section
-from gazeheat_core.tracks import TICK_NS, Track, TrackBuilder, are_rounded, whole_ms
+from gazeheat_core.tracks import (
+    TICK_NS,
+    Track,
+    TrackBuilder,
+    are_rounded,
+    sampling_interval_ns,
+    whole_ms,
+)
 
 # What a track takes beside its entries: the objects around three arrays.
 _TRACK_BYTES = 800
@@ -31,6 +38,8 @@ class SectionTracks:
     first_ns, last_ns : int
         First and last moment of the gaze that was read, in nanoseconds since the Unix
         epoch; both 0 without any.
+    sampling_interval_ns : int
+        The time between two samples; 0 where the times tell nothing.
     start_ns : int or None
         Where the section begins as ``sections.csv`` has it.
     start_event, end_event : str
@@ -44,6 +53,7 @@ class SectionTracks:
     listed_twice: int = 0
     first_ns: int = 0
     last_ns: int = 0
+    sampling_interval_ns: int = 0
     start_ns: int | None = None
     start_event: str = ""
     end_event: str = ""
@@ -90,6 +100,16 @@ class RecordingTracks:
     def duration_ns(self) -> int:
         """Time from first to last gaze sample, added up over the sections."""
         return sum(section.last_ns - section.first_ns for section in self.sections)
+
+    @property
+    def sampling_interval_ns(self) -> int:
+        """The time between two samples of its longest section that tells it; else 0.
+
+        All sections come from the same tracker.
+        """
+        telling = [section for section in self.sections if section.sampling_interval_ns]
+        longest = max(telling, key=lambda section: len(section.gaze), default=None)
+        return 0 if longest is None else longest.sampling_interval_ns
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True, weakref_slot=True)
@@ -153,6 +173,7 @@ def finish_section(
         listed_twice=listed_twice,
         first_ns=gaze.first_ns,
         last_ns=gaze.last_ns,
+        sampling_interval_ns=sampling_interval_ns(track),
         start_ns=start_ns,
         start_event=events[0],
         end_event=events[1],

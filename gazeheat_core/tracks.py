@@ -23,6 +23,8 @@ from gazeheat_core.model import FloatArray, IntArray
 
 # The resolution of moments: a tenth of a millisecond.
 TICK_NS = 100_000
+# A longer difference between two samples is a gap, and tells nothing of the tracker's rate.
+_LONGEST_INTERVAL = 100_000_000 // TICK_NS
 # The moment of an entry whose time cannot be told: it is part of the whole, and of no window.
 NO_TIME = 2**32 - 1
 
@@ -131,6 +133,46 @@ class Track:
             some = place[: len(self) - start]
             some[:] = self.cell[part]
             np.add.at(total, some, self.value[part].astype(np.int64) if weighted else 1)
+
+
+def sampling_interval_ns(gaze: Track) -> int:
+    """Tell how far apart a tracker's gaze samples are in time.
+
+    The median of the differences between samples that follow each other, gaps of more than
+    100 ms left out. Moments are known to 0.1 ms, or less finely where a program has rounded
+    them: so it is the mean of all differences from half to one and a half of that median,
+    those between which no sample is lost.
+
+    Parameters
+    ----------
+    gaze : Track
+        Of one section.
+
+    Returns
+    -------
+    int
+        Nanoseconds; 0 where the times tell nothing.
+
+    Examples
+    --------
+    >>> samples = TrackBuilder()
+    >>> samples.append(np.array([0, 8, 17, 25, 500]) * 1_000_000, *np.zeros((2, 5), np.uint8))
+    >>> sampling_interval_ns(samples.finish()[0])
+    8333333
+    """
+    counts = np.zeros(_LONGEST_INTERVAL + 1, np.int64)
+    time = gaze.time[: gaze.timed]
+    for start in range(0, len(time), _AT_A_TIME):
+        apart = np.diff(time[start : start + _AT_A_TIME + 1])
+        counts += np.bincount(apart[apart <= _LONGEST_INTERVAL], minlength=len(counts))
+    counts[0] = 0
+    total = int(counts.sum())
+    if not total:
+        return 0
+    ticks = np.arange(len(counts))
+    median = int(np.searchsorted(counts.cumsum(), (total + 1) // 2))
+    near = (2 * ticks >= median) & (2 * ticks <= 3 * median)
+    return round(TICK_NS * int(ticks[near] @ counts[near]) / int(counts[near].sum()))
 
 
 def no_track() -> Track:

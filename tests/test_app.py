@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 import gazeheat_core as gh
 from gazeheat_core.page.library import server_studies
 from gazeheat_core.page.session import Visitor
+from gazeheat_core.report import meaning
 from gazeheat_core.sample import sample_zip
 from tests import builders
 from tests.builders import MM, Row
@@ -113,6 +114,8 @@ def test_the_sample_opens_with_every_recording_ticked():
     used, recordings, outside, undetected, unreadable, rows = numbers
     assert recordings == 4
     assert used + outside + undetected + unreadable == rows == export.rows
+    heatmap = gh.make_heatmap(gh.bin_recordings(export), export.image.size)
+    assert page.markdown[-2].value == meaning(heatmap, export.image.size).replace("=", "\\=")
 
 
 def test_the_sample_can_be_opened_after_a_clear():

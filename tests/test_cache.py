@@ -141,6 +141,7 @@ def study(*used):
                     listed_twice=4,
                     first_ns=1_741_942_800_123_456_789,
                     last_ns=1_741_942_800_123_456_789 + i,
+                    sampling_interval_ns=5_000_000 + i,
                     start_ns=None if i else 1_741_942_800_000_000_001,
                     start_event="recording.begin",
                     end_event='größer, "2"',
@@ -171,6 +172,7 @@ def plain(study):
                 if t is not None
             ),
             (section.unreadable, section.listed_twice, section.first_ns, section.last_ns),
+            section.sampling_interval_ns,
             (section.start_ns, section.start_event, section.end_event),
         )
         for one in study.recordings
@@ -503,7 +505,8 @@ def entry_bytes(
     """What stands in an entry before its seal, with one piece of gaze."""
     data = planes(times, 4) + planes(cells, 4) + planes(values, 1) if piece is None else piece
     data = zlib.compress(data)
-    numbers = {name: [0, 0] for name in ("unreadable", "listed_twice", "first_ns", "last_ns")}
+    names = ("unreadable", "listed_twice", "first_ns", "last_ns", "sampling_interval_ns")
+    numbers = {name: [0, 0] for name in names}
     texts = {"id": ["s1", "s2"], "start_event": ["", ""], "end_event": ["", ""]}
     zeros = sections.pop("zeros", [100, 200])
     facts = {

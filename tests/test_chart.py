@@ -146,6 +146,7 @@ def test_colour_bar_has_the_full_colours_and_percent(used):
     assert marker.showscale
     assert (marker.cmin, marker.cmax) == (0, 100)
     assert list(marker.colorbar.tickvals) == [0, 25, 50, 75, 100]
+    assert marker.colorbar.title.text == "% of the longest gaze"
     assert list(marker.colorbar.ticktext) == ["0 %", "25 %", "50 %", "75 %", "100 %"]
     np.testing.assert_allclose(
         drawn(marker.colorscale), gh.opaque_table("turbo"), rtol=0, atol=1 + 1e-9

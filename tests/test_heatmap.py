@@ -208,7 +208,8 @@ def test_parts_pool_to_the_whole(drawn, cuts):
     shape = gh.grid_shape(size)
     parts = histograms(size, *zip(np.split(x, cuts), np.split(y, cuts), strict=True))
     (whole,) = histograms(size, (x, y))
-    bins, counts = gh.pool(parts, shape)
+    pooled = gh.pool(parts, shape)
+    bins, counts = pooled.bins, pooled.counts
     np.testing.assert_array_equal(bins, whole.bins)
     assert counts == whole.counts
 
@@ -220,11 +221,11 @@ def test_order_of_samples_and_of_recordings_does_not_matter(drawn, random):
     random.shuffle(order)
     parts = histograms(size, (x[::2], y[::2]), (x[1::2], y[1::2]))
     shuffled = histograms(size, (x[order], y[order]))
-    expected, counts = gh.pool(parts, gh.grid_shape(size))
+    expected = gh.pool(parts, gh.grid_shape(size))
     for others in (parts[::-1], shuffled):
-        bins, other_counts = gh.pool(others, gh.grid_shape(size))
-        np.testing.assert_array_equal(bins, expected)
-        assert other_counts == counts
+        pooled = gh.pool(others, gh.grid_shape(size))
+        np.testing.assert_array_equal(pooled.bins, expected.bins)
+        assert pooled.counts == expected.counts
 
 
 def test_a_longer_recording_weighs_more():
@@ -337,3 +338,72 @@ def test_times_at_the_ends_of_their_range_give_the_time_between(times):
     one = gh.Recording("r", "", "", (gh.Section("a", gaze), gh.Section("b", gaze)))
     (histogram,) = gh.bin_recordings(export((40, 30), one))
     assert histogram.duration_ns == 2 * (2**64 - 1)
+
+
+# ---------------------------------------------------------------- what 100 % stands for
+
+
+@pytest.mark.parametrize("scale", [0, 0.1, 1, 5, 20])
+def test_a_sample_exactly_there_counts_one_whatever_the_blur(scale):
+    # In the middle, where no border reflects anything within 4 sigmas of 40 bins or less.
+    for count in (1, 40):
+        x, y = np.full((2, count), 2000.0)
+        heatmap = gh.make_heatmap(histograms((4000, 4000), (x, y)), (4000, 4000), min(scale, 12))
+        assert (heatmap.peak.row, heatmap.peak.column) == (150, 150)
+        assert heatmap.peak.samples == pytest.approx(count, rel=1e-12)
+        # Samples are 5 ms apart; one alone does not tell.
+        seconds = None if count == 1 else pytest.approx(count * 0.005, rel=1e-12)
+        assert heatmap.peak.seconds == seconds
+
+
+def test_a_glance_one_sigma_away_counts_less():
+    # Scale 5 is 15 of 300 bins: 150 of 3000 pixels.
+    here, away = np.full(60, 1505.0), np.full(10, 1655.0)
+    gaze = np.concatenate([here, away]), np.full(70, 1505.0)
+    heatmap = gh.make_heatmap(histograms((3000, 3000), gaze), (3000, 3000), scale=5)
+    peak = heatmap.peak
+    # Somewhat more of the ten lies within the blur a few bins towards them.
+    assert 60 + 10 * math.exp(-0.5) <= peak.samples <= 61 + 10 * math.exp(-0.5)
+    assert peak.seconds == pytest.approx(peak.samples * 0.005, rel=1e-12)
+    assert 150 <= peak.column <= 153
+    assert peak.row == 150
+
+
+@given(sizes_with_gaze, st.sampled_from([0.5, 2, 5, 20]))
+def test_the_peak_is_the_blurred_count_without_the_kernel_s_division(drawn, scale):
+    size, (x, y) = drawn
+    heatmap = gh.make_heatmap(histograms(size, (x, y)), size, scale)
+    counts = reference.histogram(x, y, size)
+    if not counts.any():
+        assert heatmap.peak is None
+        return
+    sigma_bins = 3 * scale
+    most = 2 * math.pi * sigma_bins**2 * reference.blur(counts, scale).max()
+    # The kernel ends at 4 sigmas, which 2 pi sigma² knows nothing of.
+    assert heatmap.peak.samples == pytest.approx(most, rel=3e-4)
+
+
+def test_seconds_are_those_of_each_recording_s_own_tracker():
+    fast, slow = np.full(100, 5.0), np.full(10, 5.0)
+    every_50_ms = gh.GazeSamples(np.arange(10) * 50_000_000, slow, slow)
+    study = gh.track_export(
+        export(
+            (40, 30),
+            recording(fast, fast, "a"),
+            gh.Recording("b", "", "", (gh.Section("s", every_50_ms),)),
+        )
+    )
+    pool = gh.Pool.over(study)
+    for ticked, seconds in (({0}, 0.5), ({0, 1}, 1.0), ({1}, 0.5), ({0, 1}, 1.0)):
+        assert gh.finish_heatmap(pool.take(ticked), 0).peak.seconds == pytest.approx(seconds)
+
+
+def test_without_times_there_are_samples_and_no_seconds():
+    # Whole seconds, as a spreadsheet leaves them: the samples cannot be told apart in time.
+    rounded = gh.GazeSamples(np.arange(50) // 10 * 10**9, np.full(50, 5.0), np.full(50, 5.0))
+    one = gh.Recording("a", "", "", (gh.Section("s", rounded),))
+    other = recording(np.full(20, 5.0), np.full(20, 5.0), "b")
+    study = gh.track_export(export((40, 30), one, other))
+    assert [r.sampling_interval_ns for r in study.recordings] == [0, 5_000_000]
+    both = gh.finish_heatmap(gh.Pool.over(study).take({0, 1}), 0).peak
+    assert (both.samples, both.seconds) == (70, None)

@@ -45,6 +45,10 @@ def histograms(export):
     return gh.bin_recordings(export)
 
 
+def test_samples_are_5_ms_apart(histograms):
+    assert [round(one.sampling_interval_ns / 1e6, 1) for one in histograms] == [5.0, 5.0, 5.0]
+
+
 def test_marker_mapper_export_is_read_whole(export, raw):
     assert (export.kind, export.unit) == ("Marker Mapper", "normalized")
     assert export.size() == SIZE

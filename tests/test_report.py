@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import gazeheat_core as gh
@@ -14,10 +15,12 @@ from gazeheat_core.report import (
     as_report,
     counted,
     described,
+    dominance,
     file_name,
     file_stem,
     free_stem,
     further_wearer,
+    meaning,
     recording_facts,
     server_study_line,
 )
@@ -122,6 +125,47 @@ def test_the_longest_gaze_is_told_where_it_is(tmp_path, place, words):
 def test_a_bare_picture_is_told_as_one(export):
     words = "The reference image of Shelf, without a heatmap."
     assert described("Shelf", SIZE, pooled(export)) == words
+
+
+# ---------------------------------------------------------------- what 100 % stands for
+
+
+@pytest.mark.parametrize(
+    ("peak", "scale", "words"),
+    [
+        (gh.Peak(112, 150, 2480.4, 12.402), 5, "12.4 s of gaze within the blur, at x 20, y 15 px."),
+        (gh.Peak(0, 299, 2.0, 0.01), 0, "0.0100 s of gaze in one bin, at x 40, y 0 px."),
+        (
+            gh.Peak(224, 0, 2480.4, None),
+            5,
+            "2,480 samples of gaze within the blur, at x 0, y 30 px (the file's times do not tell "
+            "seconds).",
+        ),
+    ],
+)
+def test_the_meaning_of_100_percent(peak, scale, words):
+    heatmap = gh.Heatmap(np.zeros((225, 300)), gh.Counts(used=3), 1, scale, peak)
+    assert meaning(heatmap, SIZE) == f"100 % = {words}"
+
+
+def test_a_bare_picture_has_no_meaning(export):
+    assert meaning(pooled(export), SIZE) == ""
+
+
+@pytest.mark.parametrize(
+    ("used", "words"),
+    [
+        ([60, 40], "P01 alone supplies 60 % of the samples."),
+        ([20, 10, 70], "P03 alone supplies 70 % of the samples."),
+        ([50, 50], ""),
+        ([100], ""),
+        ([0, 0], ""),
+        ([], ""),
+    ],
+)
+def test_a_recording_that_supplies_most_is_named(used, words):
+    chosen = [histogram(count, label=f"P0{i + 1}") for i, count in enumerate(used)]
+    assert dominance(chosen) == words
 
 
 # ---------------------------------------------------------------- studies on the server

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from gazeheat_core.grid import Grid
 from gazeheat_core.selection import Selection, select
 from gazeheat_core.study import RecordingTracks, SectionTracks, Study
-from gazeheat_core.tracks import NO_TIME, TICK_NS, Track, TrackBuilder, join, no_track
+from gazeheat_core.tracks import (
+    NO_TIME,
+    TICK_NS,
+    Track,
+    TrackBuilder,
+    join,
+    no_track,
+    sampling_interval_ns,
+)
 from tests import reference
 
 # A picture of 4 × 3 pixels: 300 × 225 bins, of which the tests use a few.
@@ -49,6 +57,30 @@ def once(rows):
     for moment, code, value in rows:
         kept[moment, code] = max(value, kept.get((moment, code), 0))
     return kept
+
+
+@pytest.mark.parametrize(
+    ("times_ms", "interval_ms"),
+    [
+        (range(0, 500, 5), 5),
+        ([0, 5, 10, 2000, 2005, 4000], 5),  # gaps
+        ([0, 5, 10, 20, 25, 30, 35], 5),  # a lost sample
+        ([0, 8, 17, 25, 33, 42, 50], 50 / 6),  # 120 Hz in whole milliseconds
+        ([0, 150, 300], 0),  # nothing but gaps
+        ([7], 0),
+        ([], 0),
+    ],
+)
+def test_how_far_apart_samples_are(times_ms, interval_ms):
+    track = built([(10 * time, 1, 0) for time in times_ms])
+    assert sampling_interval_ns(track) == round(1e6 * interval_ms)
+
+
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=400), st.integers(-(2**40), 2**40))
+def test_an_interval_lies_around_the_median_of_the_differences(ticks, zero):
+    track = built([(zero + sum(ticks[:i]), 1, 0) for i in range(len(ticks) + 1)])
+    median = sorted(ticks)[(len(ticks) - 1) // 2]
+    assert 0.5 * median * TICK_NS <= sampling_interval_ns(track) <= 1.5 * median * TICK_NS
 
 
 def held(track):

@@ -25,7 +25,7 @@ from gazeheat_core.page.recordings import picker
 from gazeheat_core.page.session import Opened, greet, my_visit
 from gazeheat_core.page.stage import prepare_stage, stage
 from gazeheat_core.page.welcome import welcome
-from gazeheat_core.report import COUNTS_HELP, counted, described
+from gazeheat_core.report import COUNTS_HELP, counted, described, dominance, meaning
 
 # Streamlit has no setting for these.
 STYLE = """
@@ -113,6 +113,9 @@ def result(opened: Opened, look: gh.Look) -> None:
     """Show the picture with its heatmap, what was counted, and the downloads."""
     heatmap = opened.heatmap(look.scale)
     stage(opened, heatmap, look, described(opened.export.name, opened.export.size(), heatmap))
+    # Both lines are always there: a tick moves nothing.
+    about = [meaning(heatmap, opened.export.size()), dominance(opened.pooled)]
+    st.markdown(plain(" ".join(filter(None, about))) or "&nbsp;")
     st.markdown(counted(opened.export, heatmap), help=COUNTS_HELP)
     downloads(opened, heatmap, look)
 

@@ -90,11 +90,15 @@ class Opened:
         """One for each recording; empty as long as there is no picture."""
         return () if self.pool is None else self.pool.histograms
 
+    @property
+    def pooled(self) -> list[gh.RecordingHistogram]:
+        """Those that are ticked."""
+        return [self.histograms[i] for i in sorted(self.ticked)]
+
     def heatmap(self, scale: float) -> gh.Heatmap:
         """Return the heatmap of the ticked recordings."""
         assert self.pool is not None
-        bins, counts = self.pool.take(self.ticked)
-        return gh.finish_heatmap(bins, counts, len(self.ticked), scale)
+        return gh.finish_heatmap(self.pool.take(self.ticked), scale)
 
     @property
     def size_bytes(self) -> int:

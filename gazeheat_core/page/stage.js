@@ -258,7 +258,8 @@ class Stage {
     };
     const colorscale = opaqueScale(this.data.scales[colours]);
     const data = figure.data.map((trace) => {
-      const colorbar = { ...trace.marker.colorbar, tickfont: font, thickness: text };
+      const title = { ...trace.marker.colorbar.title, font };
+      const colorbar = { ...trace.marker.colorbar, title, tickfont: font, thickness: text };
       return { ...trace, marker: { ...trace.marker, colorscale, colorbar } };
     });
     return { data, layout };

@@ -103,7 +103,7 @@ def test_a_window_costs_its_samples(studies, report):
         everyone = set(range(len(study.recordings)))
 
         def take(_):
-            _, counts = gh.Pool.over(study, asked).take(everyone)
+            counts = gh.Pool.over(study, asked).take(everyone).counts
             assert abs(counts.rows - share * len(cells)) <= len(everyone)
 
         return take
