@@ -188,7 +188,7 @@ def elsewhere(tmp_path):
     """A folder whose owner has settings for a page of their own."""
     (tmp_path / "elsewhere" / ".streamlit").mkdir(parents=True)
     (tmp_path / "elsewhere" / ".streamlit" / "config.toml").write_text(
-        '[server]\nport = 8600\naddress = "0.0.0.0"\n[browser]\ngatherUsageStats = true\n'
+        '[server]\nmaxMessageSize = 300\naddress = "0.0.0.0"\n[browser]\ngatherUsageStats = true\n'
         '[theme]\nfont = "serif"\n[theme.light]\nprimaryColor = "#ff0000"\n'
     )
     return tmp_path / "elsewhere"
@@ -218,7 +218,7 @@ def test_the_page_s_own_settings_come_before_other_files_and_the_environment_fir
     assert found["browser.gatherUsageStats"] is False
     assert found["theme.light.primaryColor"] == "#1f4e79"
     # What the page does not set, the other file does.
-    assert found["server.port"] == 8600
+    assert found["server.maxMessageSize"] == 300
     assert found["theme.font"] == "serif"
     environment = {"STREAMLIT_SERVER_ADDRESS": "::", "STREAMLIT_SERVER_PORT": "8601"}
     found = settings(AS_THE_COMMAND.format(""), elsewhere, **environment)

@@ -15,6 +15,7 @@ import streamlit as st
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartParser
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from streamlit.proto.Common_pb2 import FileURLs
@@ -210,6 +211,25 @@ def test_the_script_is_plotly_s_own_and_may_be_kept():
 def test_the_script_is_not_given_under_another_name():
     app = server.Gatekeeper(Starlette(routes=server.ROUTES))
     assert get(app, "/" + server.script_address(), host="evil.example").status == 421
+
+
+def test_an_upload_whose_tab_was_closed_is_no_fault(monkeypatch):
+    async def app(scope, receive, send):
+        assert server._arriving["session"] == 7
+        raise ClientDisconnect
+
+    async def visit():
+        scope = {
+            "type": "http",
+            "method": "PUT",
+            "path": "/_stcore/upload_file/session/1",
+            "headers": [(b"host", b"localhost"), (b"content-length", b"7")],
+        }
+        await server.Gatekeeper(app)(scope, None, None)
+
+    monkeypatch.setattr(server, "_unread_bytes", lambda session: 0)
+    asyncio.run(visit())
+    assert not server._arriving
 
 
 def test_an_ended_loan_says_so(site):

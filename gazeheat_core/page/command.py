@@ -137,7 +137,7 @@ def read_settings(
     Parameters
     ----------
     port : int
-        None for the port of the environment, of another file of settings, or 8501.
+        None for the port of the environment, or 8501.
     address : str
         Where the server listens; None for the address of the environment, or this machine.
     allow_hosts : sequence of str

@@ -115,8 +115,9 @@ def result(opened: Opened, look: gh.Look) -> None:
     stage(opened, heatmap, look, described(opened.export.name, opened.export.size(), heatmap))
     # Both lines are always there: a tick moves nothing.
     about = [meaning(heatmap, opened.export.size()), dominance(opened.pooled)]
-    st.markdown(plain(" ".join(filter(None, about))) or "&nbsp;")
-    st.markdown(counted(opened.export, heatmap), help=COUNTS_HELP)
+    with st.container(gap="xxsmall"):
+        st.markdown(plain(" ".join(filter(None, about))) or "&nbsp;")
+        st.markdown(counted(opened.export, heatmap), help=COUNTS_HELP)
     downloads(opened, heatmap, look)
 
 

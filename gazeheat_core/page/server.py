@@ -32,7 +32,7 @@ from starlette import formparsers
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -254,6 +254,8 @@ class Gatekeeper:
         _arriving[session_id] += size_bytes
         try:
             await self._app(scope, receive, send)
+        except ClientDisconnect:
+            pass  # the tab was closed meanwhile; that is no fault to be logged
         finally:
             _arriving[session_id] -= size_bytes
             if not _arriving[session_id]:
