@@ -21,6 +21,7 @@ from starlette.routing import Route, WebSocketRoute
 from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 
+import gazeheat_core as gh
 from gazeheat_core.exports.sources import MIB
 from gazeheat_core.page import server
 from gazeheat_core.page.server import File, Loan, is_known_host
@@ -68,6 +69,10 @@ async def ask(app, path, *, host="localhost", method="GET", body=b"", length=Non
 
 def get(app, path, **options):
     return asyncio.run(ask(app, path, **options))
+
+
+def post(app, path, text):
+    return get(app, path, method="POST", body=text.encode())
 
 
 def connect(app, host):
@@ -184,6 +189,27 @@ def test_a_lent_file_is_made_at_each_fetch(site):
         first.headers["content-disposition"]
         == "attachment; filename*=UTF-8''K%C3%BCche_overlay.png"
     )
+
+
+def test_a_file_of_a_form_is_made_of_what_was_written(site):
+    loan = Loan()
+
+    def make(form):
+        if form == "0 mm":
+            raise gh.SettingError("The width is 0; choose a value from 30 to 1000 mm.")
+        return File(f"figure of {form}".encode(), "image/svg+xml", "a.svg")
+
+    address = f"/{loan.lend_form('svg', make)}"
+    assert post(site, address, "160 mm, größer").text == "figure of 160 mm, größer"
+    refused = post(site, address, "0 mm")
+    assert (refused.status, refused.text[:14]) == (400, "The width is 0")
+    longest = server.LIMITS.form_bytes
+    assert post(site, address, "a" * longest).status == 200
+    too_long = post(site, address, "a" * (longest + 1))
+    assert (too_long.status, too_long.text) == (413, server.TOO_LONG)
+    # What is lent as a form is nothing without one, and the other way round.
+    assert get(site, address).status == 404
+    assert post(site, f"/{loan.lend('png', lambda: File(b'PNG', 'image/png'))}", "").status == 404
 
 
 def test_a_picture_may_be_kept_by_its_own_browser_only(site):

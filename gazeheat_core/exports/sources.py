@@ -61,6 +61,8 @@ class Limits:
         File size and number of pixels of a picture.
     upload_bytes : int
         Files that one visitor gives the page at a time, until they are read.
+    form_bytes : int
+        What a visitor writes for a figure: its heading and its caption.
     session_exports, session_bytes : int
         Exports that one visitor may have open, and the memory that they take together.
     picture_side_px : int
@@ -88,6 +90,7 @@ class Limits:
     picture_bytes: int = 256 * MIB
     picture_pixels: int = 100_000_000
     upload_bytes: int = 2_000 * MIB
+    form_bytes: int = 20_000
     session_exports: int = 100
     session_bytes: int = 4 * GIB
     picture_side_px: int = 65_535

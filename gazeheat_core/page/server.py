@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import distribution, version
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -40,6 +40,7 @@ from starlette.websockets import WebSocketClose
 from streamlit import file_util, runtime
 from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 
+from gazeheat_core.errors import GazeheatError
 from gazeheat_core.exports import LIMITS
 from gazeheat_core.exports.sources import MIB
 
@@ -64,6 +65,10 @@ HEADERS = {
 NOT_OPEN = (
     "This study is not open any more, so there is no file to fetch. "
     "Load the export again, then download."
+)
+TOO_LONG = (
+    f"What was written has more than {LIMITS.form_bytes:,} bytes. Shorten the heading or the "
+    "caption, then download."
 )
 NOT_MADE = "The file could not be made; the server's log says why. Try again."
 
@@ -96,7 +101,8 @@ class Loan:
 
     def __init__(self) -> None:
         self._secret = secrets.token_urlsafe(32)
-        self._makers: dict[str, Callable[[], File]] = {}
+        # By what is asked for, and whether it is of a form.
+        self._makers: dict[tuple[str, bool], Callable[..., File]] = {}
         _loans[self._secret] = self
 
     def lend(self, what: str, make: Callable[[], File]) -> str:
@@ -105,12 +111,17 @@ class Loan:
         The address is relative, as all that the page loads: the page may lie behind a
         proxy, under any path.
         """
-        self._makers[what] = make
+        self._makers[what, False] = make
         return f"lent/{self._secret}/{what}"
 
-    def maker(self, what: str) -> Callable[[], File] | None:
+    def lend_form(self, what: str, make: Callable[[str], File]) -> str:
+        """Lend what `make` returns of a form that the browser sends; return its address."""
+        self._makers[what, True] = make
+        return f"lent/{self._secret}/{what}"
+
+    def maker(self, what: str, *, of_form: bool = False) -> Callable[..., File] | None:
         """Return the function that makes a file, None where none is lent."""
-        return self._makers.get(what)
+        return self._makers.get((what, of_form))
 
     def end(self) -> None:
         """Lend nothing any more."""
@@ -125,12 +136,20 @@ _drawing = asyncio.Semaphore(FILES_AT_A_TIME)
 async def fetch(request: Request) -> Response:
     """Answer with a lent file, or say why there is none."""
     loan = _loans.get(request.path_params["secret"])
-    make = None if loan is None else loan.maker(request.path_params["what"])
+    of_form = request.method == "POST"
+    make = None if loan is None else loan.maker(request.path_params["what"], of_form=of_form)
     if make is None:
         return PlainTextResponse(NOT_OPEN, 404)
+    if of_form:
+        form = await _form(request)
+        if form is None:
+            return PlainTextResponse(TOO_LONG, 413)
+        make = partial(make, form)
     async with _drawing:
         try:
             file = await run_in_threadpool(make)
+        except GazeheatError as error:
+            return PlainTextResponse(str(error), 400)
         except Exception:
             log.exception("a file could not be made")
             return PlainTextResponse(NOT_MADE, 500)
@@ -141,6 +160,16 @@ async def fetch(request: Request) -> Response:
     disposition = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
     headers = {"Cache-Control": "no-store", "Content-Disposition": disposition}
     return Response(file.data, media_type=file.mime, headers=headers)
+
+
+async def _form(request: Request) -> str | None:
+    """Return what a browser has written, None where it is too much."""
+    form = b""
+    async for chunk in request.stream():
+        form += chunk
+        if len(form) > LIMITS.form_bytes:
+            return None
+    return form.decode(errors="replace")
 
 
 # --- The script that draws the picture ------------------------------------------------
@@ -399,7 +428,7 @@ def _routes() -> list[Route]:
     return [
         Route(start, start_page),
         Route(f"{start}favicon.png", icon),
-        Route(f"{start}lent/{{secret}}/{{what}}", fetch),
+        Route(f"{start}lent/{{secret}}/{{what}}", fetch, methods=["GET", "POST"]),
         Route(f"{start}{script_address()}", fetch_script),
     ]
 
