@@ -1,11 +1,11 @@
-"""The two image files, at the reference image's exact size."""
+"""The image files, at the reference image's exact size."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,10 @@ from gazeheat_core.model import ReferenceImage, Size
 from gazeheat_core.png import PngWriter, encode_strips, strips
 from gazeheat_core.settings import Look
 
-ImageFile: TypeAlias = Literal["heatmap", "overlay"]
-IMAGE_FILES: tuple[ImageFile, ...] = get_args(ImageFile)
-_MODES: dict[ImageFile, str] = {"heatmap": "RGBA", "overlay": "RGB"}
+ImageFile: TypeAlias = Literal["heatmap", "overlay", "opaque"]
+# Those that are made where no others are asked for.
+IMAGE_FILES: tuple[ImageFile, ...] = ("heatmap", "overlay")
+_MODES: dict[ImageFile, str] = {"heatmap": "RGBA", "overlay": "RGB", "opaque": "RGB"}
 
 DISPLAY_LONGER_SIDE_PX = 1600
 _DISPLAY_JPEG_QUALITY = 85
@@ -107,10 +108,10 @@ def render_files(
     parts: Iterable[ImageFile] = IMAGE_FILES,
     texts: Mapping[str, str] | None = None,
 ) -> dict[ImageFile, bytes]:
-    """Draw the images of `render` straight into PNG files, without holding their pixels.
+    """Draw images straight into PNG files, without holding their pixels.
 
-    Both files carry the same colours, sRGB, and no profile: laying one over the reference
-    image gives the other in viewers that follow profiles, too.
+    All files carry the same colours, sRGB, and no profile: laying the heatmap over the
+    reference image gives the overlay in viewers that follow profiles, too.
 
     Parameters
     ----------
@@ -118,7 +119,8 @@ def render_files(
     image : ReferenceImage
     look : Look
     parts : iterable of str
-        ``heatmap`` for the heatmap alone, ``overlay`` for the heatmap over the picture.
+        ``heatmap`` for the heatmap alone, ``overlay`` for the heatmap over the picture, as
+        of `render`; ``opaque`` for the map's full colours everywhere, also where no one looked.
     texts : mapping of str to str, optional
         Texts to keep in each file, by their keywords; see `gazeheat_core.png.PngWriter`.
 
@@ -132,6 +134,8 @@ def render_files(
     for top, heat in _heat_strips(heatmap, image.size, look):
         if "heatmap" in writers:
             writers["heatmap"].add(heat)
+        if "opaque" in writers:
+            writers["opaque"].add(heat[..., :3])
         if picture is not None:
             alone = Image.fromarray(heat)
             strip = picture.crop((0, top, picture.width, top + len(heat)))

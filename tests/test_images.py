@@ -200,6 +200,22 @@ def test_files_that_are_drawn_in_strips_are_those_of_the_images(size, format):
         assert gh.render_files(heatmap, image, look, [part]) == {part: files[part]}
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_the_opaque_file_has_the_full_colours_everywhere(size):
+    heatmap, look = heatmap_of(size), gh.Look(opacity=0.3, colormap="viridis")
+    (file,) = gh.render_files(heatmap, image_of(size), look, ["opaque"]).values()
+    levels = np.concatenate([levels for _, levels in level_strips(heatmap, size)])
+    with Image.open(io.BytesIO(file)) as opened:
+        assert (opened.mode, opened.size) == ("RGB", size)
+        np.testing.assert_array_equal(opened, gh.opaque_table("viridis")[levels])
+
+
+def test_where_no_one_looked_the_opaque_file_has_the_lowest_colour():
+    (file,) = gh.render_files(empty((90, 60)), image_of((90, 60)), gh.Look(), ["opaque"]).values()
+    with Image.open(io.BytesIO(file)) as opened:
+        assert opened.getcolors() == [(90 * 60, (48, 18, 59))]  # turbo's dark blue
+
+
 def test_both_files_carry_the_given_texts_and_none_else():
     heatmap, image, look = heatmap_of((90, 60)), image_of((90, 60)), gh.Look()
     texts = {"Title": "Shop shelf", "Comment": "Größe 5 %, 時間"}
