@@ -20,6 +20,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gazeheat_core.account import (
+        Account,
+        account_of,
+        differences,
+        find_account,
+        png_texts,
+    )
     from gazeheat_core.chart import ground_uri, overlay_figure
     from gazeheat_core.colormaps import opaque_table, overlay_table
     from gazeheat_core.errors import (
@@ -72,6 +79,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLORMAPS",
+    "Account",
     "ClusterError",
     "ColumnsError",
     "Counts",
@@ -101,11 +109,14 @@ __all__ = [
     "Track",
     "UnmappedError",
     "Upload",
+    "account_of",
     "bin_gaze",
     "bin_recordings",
     "blur",
+    "differences",
     "display_jpeg",
     "encode_png",
+    "find_account",
     "finish_heatmap",
     "grid_shape",
     "ground_uri",
@@ -116,6 +127,7 @@ __all__ = [
     "open_picture",
     "overlay_figure",
     "overlay_table",
+    "png_texts",
     "pool",
     "read_exports",
     "recording_labels",
@@ -139,6 +151,7 @@ _HOMES = (
     "selection",
     "heatmap",
     "exports",
+    "account",
     "colormaps",
     "images",
     "chart",

@@ -219,7 +219,7 @@ class Look:
             )
         try:
             # Whole numbers as floats: a float takes any number of digits.
-            values = json.loads(text, parse_int=float, object_pairs_hook=_each_once)
+            values = json.loads(text, parse_int=float, object_pairs_hook=each_once)
         except (ValueError, RecursionError):
             raise SettingError(
                 f"The settings '{shown(text)}' are no JSON. Give settings that Gazeheat wrote."
@@ -238,7 +238,14 @@ class Look:
         return cls(**values)
 
 
-def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of JSON of its pairs: a hook for `json.loads`.
+
+    Raises
+    ------
+    SettingError
+        When a name stands there twice.
+    """
     values: dict[str, Any] = {}
     for name, value in pairs:
         if name in values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 
@@ -111,6 +112,29 @@ class RecordingTracks:
         longest = max(telling, key=lambda section: len(section.gaze), default=None)
         return 0 if longest is None else longest.sampling_interval_ns
 
+    def digest(self) -> str:
+        """Return a SHA-256 digest of its gaze, in hexadecimal; it looks at all samples.
+
+        It is of what was read: each section's id, its rows that could not be read or are
+        listed twice, and its track. A digest of the file's bytes could not be had when the
+        study comes from parts or from the cache. This one is the same for a ZIP, a folder and
+        loose files, by whomever they are read, and whatever the columns are called and in
+        which order they stand. It is of the cells of the study's grid: over a picture of
+        another size, it is another one.
+        """
+        digest = sha256(_length(len(self.sections)))
+        for section in self.sections:
+            track = section.gaze
+            rows = f"{section.unreadable} {section.listed_twice} {track.zero}"
+            for text in (section.id, rows):
+                data = text.encode("utf-8", "surrogatepass")
+                digest.update(_length(len(data)) + data)
+            # The order of bytes is fixed, whatever the machine's own.
+            for column, dtype in ((track.time, "<u4"), (track.cell, "<u4"), (track.value, "u1")):
+                digest.update(_length(len(column)))
+                digest.update(np.ascontiguousarray(column, dtype).data)
+        return digest.hexdigest()
+
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True, weakref_slot=True)
 class Study(Enrichment[RecordingTracks]):
@@ -136,6 +160,11 @@ class Study(Enrichment[RecordingTracks]):
         ]
         picture = 0 if self.image is None else len(self.image.data)
         return picture + sum(track.size_bytes + _TRACK_BYTES for track in tracks)
+
+
+def _length(length: int) -> bytes:
+    """Write a length, so that no two contents make the same bytes."""
+    return length.to_bytes(8, "little")
 
 
 def finish_section(

@@ -17,7 +17,7 @@ PAGE = sorted((CORE / "page").glob("*.py"))
 CORE_FILES = sorted(CORE.rglob("*.py"))
 
 # errors ← settings, model ← grid, png ← tracks ← study ← exports, selection ← heatmap, library,
-# cache ← colormaps, parallel ← images, chart ← report ← cli ← page ← __main__
+# cache, account ← colormaps, parallel ← images, chart ← report ← cli ← page ← __main__
 MODEL = {"errors", "model"}
 TRACKS = {"grid", "tracks"}
 MAY_IMPORT = {
@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "exports": MODEL | TRACKS | {"study", "png"},
     "selection": MODEL | TRACKS | {"study"},
     "heatmap": MODEL | {"settings", "selection"},
+    "account": MODEL | {"settings", "study", "selection", "exports"},
     "sample": MODEL,
     "library": MODEL | {"exports"},
     "cache": MODEL | TRACKS | {"study", "stopping"},

@@ -73,6 +73,12 @@ class Limits:
     picture_memory_bytes : int
         Memory for decoding a picture, where that takes more than 6 bytes a pixel: WebP,
         TIFF, and JPEG in several passes. Every byte of the file allows for 100 more.
+    account_file_bytes : int
+        A file that is searched for the settings that it was made with. The report holds
+        pictures of any size that is accepted.
+    account_bytes : int
+        The settings in such a file, with what is said of the recordings: usually 300 bytes
+        for each. Undoing the escapes of so much may take a second.
     """
 
     entries: int = 10_000
@@ -96,6 +102,8 @@ class Limits:
     picture_side_px: int = 65_535
     picture_scan_pixels: int = 2_000_000_000
     picture_memory_bytes: int = 300_000_000
+    account_file_bytes: int = 1 * GIB
+    account_bytes: int = 4 * MIB
 
 
 LIMITS = Limits()
