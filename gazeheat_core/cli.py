@@ -14,11 +14,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NoReturn, cast
 
+from gazeheat_core.account import Account, account_of, differences, find_account, png_texts
 from gazeheat_core.cache import StudyCache, open_cache
 from gazeheat_core.errors import (
     GazeheatError,
@@ -29,6 +30,7 @@ from gazeheat_core.errors import (
     shown,
 )
 from gazeheat_core.exports import (
+    LIMITS,
     AnyExport,
     FoundExport,
     check_problems,
@@ -41,7 +43,7 @@ from gazeheat_core.exports import (
 from gazeheat_core.exports.finding import SECTIONS_FILE
 from gazeheat_core.exports.reading import read_images
 from gazeheat_core.heatmap import make_heatmap
-from gazeheat_core.images import ImageFile, render_files
+from gazeheat_core.images import IMAGE_FILES, ImageFile, render_files
 from gazeheat_core.model import Export, ReferenceImage
 from gazeheat_core.parallel import PendingStudy, open_executor, submit_export
 from gazeheat_core.report import as_report, file_name, free_stem
@@ -207,6 +209,11 @@ class Options:
     look : Look
     recordings : tuple of str
         Ids and names of the recordings to pool; empty for all.
+    account : Account or None
+        What a file says of itself that shall be made again: the look, and the recordings by
+        their ids.
+    files : tuple of str
+        The image files to make.
     image : Path or None
         A picture that takes the place of the exports' own.
     ratio : (float, float) or None
@@ -223,6 +230,8 @@ class Options:
     out: Path
     look: Look
     recordings: tuple[str, ...]
+    account: Account | None
+    files: tuple[ImageFile, ...]
     image: Path | None
     ratio: tuple[float, float] | None
     jobs: int
@@ -241,13 +250,25 @@ class Options:
             When the arguments are no command, or ask for help; it has been printed.
         """
         given = vars(_parser().parse_args(arguments))
-        look = Look(**{setting.name: given.pop(setting.name) for setting in SETTINGS})
+        names = [*(setting.name for setting in SETTINGS), "recording"]
+        chosen = {name: given.pop(name) for name in names}
+        chosen = {name: value for name, value in chosen.items() if value is not None}
+        settings = given.pop("settings")
         if given["jobs"] < 1:
             raise SettingError(f"--jobs is {given['jobs']}; give 1 or more.")
+        if settings is not None and chosen:
+            raise SettingError(
+                f"--settings and --{next(iter(chosen))} are both given, and each says how the "
+                "images look or what is in them. Leave one of them out."
+            )
+        account = None if settings is None else find_account(_read_settings(settings), settings)
+        recordings = tuple(chosen.pop("recording", ()))
         return cls(
             exports=tuple(given.pop("exports")),
-            recordings=tuple(given.pop("recording")),
-            look=look,
+            recordings=recordings,
+            look=Look(**chosen) if account is None else account.look,
+            account=account,
+            files=(*IMAGE_FILES, "opaque") if given.pop("opaque") else IMAGE_FILES,
             ratio=_ratio(given.pop("ratio")),
             **given,
         )
@@ -266,7 +287,6 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--recording",
         action="append",
-        default=[],
         metavar="ID_OR_NAME",
         help="pool this recording only; may be given several times (default: all)",
     )
@@ -274,9 +294,15 @@ def _parser() -> argparse.ArgumentParser:
         add(
             f"--{setting.name}",
             type=float if isinstance(setting, NumberSetting) else str,
-            default=setting.default,
             help=_about(setting),
         )
+    add("--opaque", action="store_true", help="also write the heatmap without transparency")
+    add(
+        "--settings",
+        metavar="FILE",
+        help="make the same images again: a picture, SVG or PDF that Gazeheat made, or its "
+        "settings.json, in place of --recording and the settings above",
+    )
     add("--image", type=Path, metavar="FILE", help="a picture to use in place of the export's")
     add("--ratio", metavar="W:H", help="for a surface without picture: its width : height")
     add("--jobs", type=int, default=1, metavar="N", help="read with N processes (default 1)")
@@ -301,36 +327,64 @@ def _write_sample(arguments: list[str]) -> None:
 
 
 def _run(options: Options) -> None:
-    wanted = set(options.recordings)
     missing = list(options.recordings)
     known: dict[str, None] = {}
     lines: list[str] = []
     notes: list[str] = []
     stems: set[str] = set()
     with _all_or_none(options.out) as write:
-        for export in _read_all(options, notes):
-            known |= dict.fromkeys(r.name or r.id for r in export.recordings)
-            chosen = [r for r in select(export) if not wanted or wanted & {r.id, r.name}]
-            seen = {name for r in chosen for name in (r.id, r.name)}
+        for read in _read_all(options, notes):
+            known |= dict.fromkeys(r.name or r.id for r in read.recordings)
+            chosen = _chosen(read, options)
+            seen = {name for r in chosen.values() for name in (r.id, r.name)}
             missing = [name for name in missing if name not in seen]
             if not chosen:
                 notes.append(
-                    f"{export.title}: holds none of the recordings asked for, so no images "
+                    f"{read.title}: holds none of the recordings asked for, so no images "
                     "are made of it."
                 )
                 continue
+            export = _compared(read, options, notes)
             notes += export.notices
-            files = _draw(export, chosen, options.look, options.out, stems, write, notes)
+            files = _draw(export, chosen, options, stems, write, notes)
             # Plain ASCII, which every terminal and pipe can carry.
-            lines.append(json.dumps(as_report(export, chosen, files)))
+            lines.append(json.dumps(as_report(export, chosen.values(), files)))
         if missing:
             raise SettingError(
                 f"There is no recording '{missing[0]}'. Found: {listed([*known])}. "
                 f"Give an id or a name as in {SECTIONS_FILE}."
             )
+        if options.account is not None and not lines:
+            raise SettingError(
+                f"None of the recordings in the settings is there. Found: {listed([*known])}. "
+                f"Give the export that the settings are of: {shown(options.account.name)}."
+            )
     for note in notes:
         _say(note)
     _print("\n".join(lines))
+
+
+def _chosen(export: Study, options: Options) -> dict[int, RecordingHistogram]:
+    """Return the recordings to pool, by their positions."""
+    recordings = enumerate(select(export))
+    if options.account is not None:
+        ids = {one.id for one in options.account.recordings}
+        return {i: r for i, r in recordings if r.id in ids}
+    wanted = set(options.recordings)
+    return {i: r for i, r in recordings if not wanted or wanted & {r.id, r.name}}
+
+
+def _compared(export: Study, options: Options, notes: list[str]) -> Study:
+    """Compare an export with the settings given, where they are those of a file.
+
+    Where it is the same, it takes the name that it had then: an export may be read from a
+    folder or a ZIP of any name, and the files say its name.
+    """
+    if options.account is None:
+        return export
+    different = differences(options.account, export)
+    notes += [f"{export.title}: {sentence}" for sentence in different]
+    return export if different else replace(export, name=options.account.name)
 
 
 def _read_all(options: Options, notes: list[str]) -> Iterator[Study]:
@@ -410,10 +464,20 @@ def _read_picture(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise PictureError(
-            f"{path}: {(error.strerror or 'cannot be opened').lower()}. "
-            "Give the path of a picture that you can read."
-        ) from None
+        raise PictureError(_unread(path, error, "a picture")) from None
+
+
+def _read_settings(path: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(LIMITS.account_file_bytes + 1)
+    except OSError as error:
+        raise SettingError(_unread(path, error, "a file with settings")) from None
+
+
+def _unread(path: Path | str, error: OSError, what: str) -> str:
+    reason = (error.strerror or "cannot be opened").lower()
+    return f"{path}: {reason}. Give the path of {what} that you can read."
 
 
 def _ratio(text: str | None) -> tuple[float, float] | None:
@@ -427,22 +491,23 @@ def _ratio(text: str | None) -> tuple[float, float] | None:
 
 def _draw(
     export: Study,
-    chosen: list[RecordingHistogram],
-    look: Look,
-    out: Path,
+    chosen: dict[int, RecordingHistogram],
+    options: Options,
     stems: set[str],
     write: Callable[[Path, bytes], None],
     notes: list[str],
 ) -> dict[ImageFile, Path]:
-    """Write the two images; return their paths by what they show."""
+    """Write the images; return their paths by what they show."""
     assert export.image is not None
-    stem = free_stem(export.name, stems)
-    heatmap = make_heatmap(chosen, export.image.size, look.scale)
+    stem, look = free_stem(export.name, stems), options.look
+    heatmap = make_heatmap(chosen.values(), export.image.size, look.scale)
     if heatmap.counts.used == 0:
         notes.append(f"{export.title}: no gaze lies on the picture, so the heatmap is empty.")
+    texts = png_texts(account_of(export, chosen, look))
     files: dict[ImageFile, Path] = {}
-    for what, data in render_files(heatmap, export.image, look).items():
-        files[what] = out / file_name(stem, what)
+    for what, data in render_files(heatmap, export.image, look, options.files, texts).items():
+        name = file_name(stem, what, len(chosen), len(export.recordings), look.scale)
+        files[what] = options.out / name
         write(files[what], data)
     return files
 

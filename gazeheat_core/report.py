@@ -33,7 +33,8 @@ Every row of the file's gaze is in one of these:
 """
 
 _STEM_CHARACTERS = 100
-# A name may have 255 bytes; the rest is for a number and for "_heatmap.png".
+# A name may have 255 bytes; the rest is for a number and for what `file_name` says, such as
+# "_heatmap_4999-of-5000_scale-1.23457e-05.png".
 _STEM_BYTES = 200
 # Names that Windows keeps for devices, with any extension.
 _DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
@@ -275,15 +276,25 @@ def free_stem(name: str, taken: set[str]) -> str:
     return stem
 
 
-def file_name(stem: str, what: ImageFile) -> str:
-    """Return the name of one of the two image files.
+def file_name(stem: str, what: ImageFile, pooled: int, of: int, scale: float) -> str:
+    """Return the name of an image file, which says what is in it.
+
+    Parameters
+    ----------
+    stem : str
+        As of `file_stem` or `free_stem`.
+    what : "heatmap", "overlay" or "opaque"
+    pooled, of : int
+        How many recordings are in it, of how many that the study has.
+    scale : float
+        The blur's sigma in percent of the longer side.
 
     Examples
     --------
-    >>> file_name("Shelf", "overlay")
-    'Shelf_overlay.png'
+    >>> file_name("Shelf", "overlay", 3, 4, 5.0)
+    'Shelf_overlay_3-of-4_scale-5.png'
     """
-    return f"{stem}_{what}.png"
+    return f"{stem}_{what}_{pooled}-of-{of}_scale-{scale + 0.0:g}.png"
 
 
 def as_report(

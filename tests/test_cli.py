@@ -37,6 +37,8 @@ ADA = {"id": "rec-a", "name": "P01", "rows": 5}
 ADA |= {"used": 3, "outside": 1, "undetected": 1, "unreadable": 0, "listed_twice": 0}
 BEN = {"id": "rec-b", "name": "P02", "rows": 4}
 BEN |= {"used": 2, "outside": 0, "undetected": 0, "unreadable": 2, "listed_twice": 0}
+# What is made of it, without options.
+SHELF = ["Shelf_heatmap_2-of-2_scale-5.png", "Shelf_overlay_2-of-2_scale-5.png"]
 
 
 @pytest.fixture
@@ -88,7 +90,8 @@ def test_one_export_gives_two_images_and_one_line(tmp_path, out, capsys, kind, p
         given, name = export_zip(tmp_path / "any name.zip", kind=kind), "Shelf"
     else:
         given, name = export_folder(tmp_path / "My shelf", kind=kind), "My shelf"
-    files = {part: str(out / f"{name}_{part}.png") for part in ("heatmap", "overlay")}
+    made = [f"{name}_{part}_2-of-2_scale-5.png" for part in ("heatmap", "overlay")]
+    files = dict(zip(("heatmap", "overlay"), [str(out / one) for one in made], strict=True))
     assert run(capsys, given, "--out", out) == [
         {
             "enrichment": name,
@@ -99,7 +102,7 @@ def test_one_export_gives_two_images_and_one_line(tmp_path, out, capsys, kind, p
             "files": files,
         }
     ]
-    assert names(out) == [f"{name}_heatmap.png", f"{name}_overlay.png"]
+    assert names(out) == made
     for part, mode in (("heatmap", "RGBA"), ("overlay", "RGB")):
         with Image.open(files[part]) as opened:
             assert (opened.format, opened.mode, opened.size) == ("PNG", mode, (40, 30))
@@ -112,8 +115,9 @@ def test_images_are_those_of_the_functions(shelf, out, capsys):
     look = gh.Look(2, 0.5, "viridis")
     heatmap = gh.make_heatmap(gh.bin_recordings(export), (40, 30), look.scale)
     images = gh.render(heatmap, export.image, look)
-    np.testing.assert_array_equal(pixels(out / "Shelf_heatmap.png"), images.heatmap)
-    np.testing.assert_array_equal(pixels(out / "Shelf_overlay.png"), images.overlay)
+    for part in ("heatmap", "overlay"):
+        made = pixels(out / f"Shelf_{part}_2-of-2_scale-2.png")
+        np.testing.assert_array_equal(made, getattr(images, part))
 
 
 def test_defaults_are_those_of_the_specification(shelf, out, tmp_path, capsys):
@@ -122,7 +126,7 @@ def test_defaults_are_those_of_the_specification(shelf, out, tmp_path, capsys):
     run(capsys, shelf, "--out", tmp_path / "said", *said)
     for name in names(out):
         assert (out / name).read_bytes() == (tmp_path / "said" / name).read_bytes()
-    assert pixels(out / "Shelf_heatmap.png")[..., 3].max() == 204  # 0.8 of 255
+    assert pixels(out / SHELF[0])[..., 3].max() == 204  # 0.8 of 255
 
 
 @pytest.mark.parametrize(
@@ -142,7 +146,7 @@ def test_recordings_are_chosen_by_id_or_name(shelf, out, capsys, wanted, counted
 
 def test_only_the_chosen_recording_is_on_the_images(shelf, out, capsys):
     run(capsys, shelf, "--out", out, "--recording", "P01", "--scale", "1")
-    alpha = pixels(out / "Shelf_heatmap.png")[..., 3]
+    alpha = pixels(out / "Shelf_heatmap_1-of-2_scale-1.png")[..., 3]
     assert alpha[5, 10] > 0  # Ada's
     assert alpha[15:, 20:].max() == 0  # Ben's lower right quarter
 
@@ -161,10 +165,10 @@ def test_several_exports_give_a_line_each_and_names_of_their_own(tmp_path, out, 
     assert all(Path(path).parent == out for line in lines for path in line["files"].values())
     assert len(names(out)) == 6
     assert names(out)[:4] == [
-        "Shelf_2_heatmap.png",
-        "Shelf_2_overlay.png",
-        "Shelf_heatmap.png",
-        "Shelf_overlay.png",
+        "Shelf_2_heatmap_2-of-2_scale-5.png",
+        "Shelf_2_overlay_2-of-2_scale-5.png",
+        "Shelf_heatmap_2-of-2_scale-5.png",
+        "Shelf_overlay_2-of-2_scale-5.png",
     ]
 
 
@@ -193,7 +197,10 @@ def test_an_export_without_a_chosen_recording_is_passed_over_in_words(tmp_path, 
     assert (line["enrichment"], line["recordings"]) == ("Shelf", [ADA])
     assert "Wall" in printed.err
     assert "none of the recordings" in printed.err
-    assert names(out) == ["Shelf_heatmap.png", "Shelf_overlay.png"]
+    assert names(out) == [
+        "Shelf_heatmap_1-of-2_scale-5.png",
+        "Shelf_overlay_1-of-2_scale-5.png",
+    ]
 
 
 def test_without_gaze_on_the_picture_the_images_are_made_and_it_is_said(tmp_path, out, capsys):
@@ -203,14 +210,14 @@ def test_without_gaze_on_the_picture_the_images_are_made_and_it_is_said(tmp_path
     ada, ben = json.loads(printed.out)["recordings"]
     assert (ada["used"], ada["outside"], ada["undetected"], ben["rows"]) == (0, 1, 1, 0)
     assert "no gaze lies on the picture" in printed.err
-    assert pixels(out / "Shelf_heatmap.png")[..., 3].max() == 0
+    assert pixels(out / SHELF[0])[..., 3].max() == 0
 
 
 def test_another_picture_takes_the_place_of_the_exports_own(shelf, tmp_path, out, capsys):
     given = tmp_path / "white.png"
     Image.new("RGB", (40, 30), (255, 255, 255)).save(given)
     run(capsys, shelf, "--out", out, "--image", given, "--opacity", "0")
-    assert pixels(out / "Shelf_overlay.png").min() == 255
+    assert pixels(out / SHELF[1]).min() == 255
 
 
 def test_a_surface_without_picture_takes_a_ratio(tmp_path, out, capsys):
@@ -273,17 +280,17 @@ def test_a_given_picture_takes_the_place_of_one_that_does_not_fit(capsys, tmp_pa
 
 def test_images_of_an_earlier_run_are_replaced(shelf, out, capsys):
     run(capsys, shelf, "--out", out)
-    before = (out / "Shelf_heatmap.png").read_bytes()
+    before = (out / SHELF[0]).read_bytes()
     run(capsys, shelf, "--out", out, "--colormap", "greys")
     assert len(names(out)) == 2
-    assert (out / "Shelf_heatmap.png").read_bytes() != before
+    assert (out / SHELF[0]).read_bytes() != before
 
 
 def test_long_names_in_chinese_are_written_and_told_apart(tmp_path, out, capsys):
     given = [export_zip(tmp_path / f"{i}.zip", name="货架" * 34 + str(i)) for i in range(3)]
     lines = run(capsys, *given, "--out", out)
     assert names(out) == [
-        f"{'货架' * 33}{number}_{what}.png"
+        f"{'货架' * 33}{number}_{what}_2-of-2_scale-5.png"
         for number in ("_2", "_3", "")
         for what in ("heatmap", "overlay")
     ]
@@ -394,7 +401,7 @@ def test_when_the_second_export_cannot_be_written_the_first_leaves_nothing(
     shelf, tmp_path, out, capsys, part
 ):
     wall = export_zip(tmp_path / "wall.zip", name="Wall")
-    in_the_way = out / f"Wall_{part}.png"
+    in_the_way = out / f"Wall_{part}_2-of-2_scale-5.png"
     in_the_way.mkdir(parents=True)
     assert_refused(capsys, shelf, wall, "--out", out, words=[in_the_way])
     assert names(out) == [in_the_way.name]
@@ -424,7 +431,7 @@ def test_a_file_that_cannot_be_written_is_named_with_the_reason(
         raise OSError(fault, os.strerror(fault))
 
     monkeypatch.setattr(cli, "_fill", refuse)
-    words = [f"gazeheat: {out / 'Shelf_heatmap.png'}: ", *words]
+    words = [f"gazeheat: {out / SHELF[0]}: ", *words]
     assert_refused(capsys, shelf, "--out", out, words=words)
     assert not out.exists()
 
@@ -500,6 +507,113 @@ def test_what_is_logged_is_said_once_in_the_same_form(shelf, out, capsys, monkey
     assert capsys.readouterr().err == "gazeheat: A \\x1b[1m in a folder.\n"
 
 
+# ---------------------------------------------------------------- the same again
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def noted(capsys, *arguments):
+    """Run with success; return the parsed lines, and what was said."""
+    status = main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    assert status == 0
+    return [json.loads(line) for line in printed.out.splitlines()], printed.err.splitlines()
+
+
+LOOK = ["--scale", "2.5", "--opacity", "0.6", "--colormap", "magma", "--recording", "P02"]
+
+
+@pytest.mark.parametrize(("kind", "opaque"), [(RIM, []), (MM, ["--opaque"])])
+def test_a_file_s_settings_make_the_same_files_again(tmp_path, out, capsys, kind, opaque):
+    given = export_zip(tmp_path / "shelf.zip", kind=kind)
+    run(capsys, given, "--out", out, *LOOK, *opaque)
+    before = contents(out)
+    parts = ["heatmap", *(["opaque"] if opaque else []), "overlay"]
+    assert sorted(before) == [f"Shelf_{part}_1-of-2_scale-2.5.png" for part in parts]
+    files = [out / name for name in before]
+    account = gh.find_account(files[0].read_bytes(), files[0].name)
+    files.append(tmp_path / "settings.json")
+    files[-1].write_text(account.as_json())
+    # The same data under another name take the name of the settings.
+    folder = export_folder(tmp_path / "Another name", kind=kind)
+    ways = [[given], [folder], [folder, "--cache", tmp_path], [folder, "--jobs", 2]]
+    for i, (file, same) in enumerate(zip((files * 2)[: len(ways)], ways, strict=True)):
+        again = tmp_path / f"again {i}"
+        (line,) = run(capsys, "--settings", file, *same, "--out", again, *opaque)
+        assert contents(again) == before
+        assert (line["enrichment"], line["recordings"]) == ("Shelf", [BEN])
+
+
+def test_the_opaque_heatmap_is_named_and_leaves_the_others_as_they_are(
+    shelf, out, tmp_path, capsys
+):
+    run(capsys, shelf, "--out", out)
+    (line,) = run(capsys, shelf, "--out", tmp_path / "three", "--opaque")
+    assert list(line["files"]) == ["heatmap", "overlay", "opaque"]
+    opaque = Path(line["files"]["opaque"])
+    assert opaque.name == "Shelf_opaque_2-of-2_scale-5.png"
+    three = contents(tmp_path / "three")
+    del three[opaque.name]
+    assert three == contents(out)
+    with Image.open(opaque) as opened:
+        assert (opened.mode, opened.size) == ("RGB", (40, 30))
+
+
+def test_other_data_than_those_of_the_settings_are_said(shelf, tmp_path, out, capsys):
+    run(capsys, shelf, "--out", out)
+    rows = [Row(20.0, 20.0), Row(21.0, 20.0)]
+    other = export_zip(tmp_path / "other.zip", rows, name="Wall", size=(80, 60))
+    arguments = ["--settings", out / SHELF[1], other, "--out", tmp_path / "again"]
+    (line,), notes = noted(capsys, *arguments)
+    title = "gazeheat: Wall · Reference Image Mapper"
+    assert [note.replace("\\xb7", "·").replace("\\xd7", "×") for note in notes] == [
+        f"{title}: Its picture is 80 × 60 px; the settings were saved with one of 40 × 30 px.",
+        f"{title}: P01: its gaze is not the one that the settings were saved with "
+        "(3 samples then, 2 now).",
+        f"{title}: P02: its gaze is not the one that the settings were saved with "
+        "(2 samples then, 0 now).",
+    ]
+    # The look is that of the settings, the name is the export's own.
+    assert (line["enrichment"], line["image_size"]["width"]) == ("Wall", 80)
+    assert names(tmp_path / "again") == [name.replace("Shelf", "Wall") for name in SHELF]
+
+
+def test_of_several_exports_those_without_the_recordings_are_passed_over(tmp_path, out, capsys):
+    shelf = export_zip(tmp_path / "shelf.zip")
+    people = [("rec-z", "sec-z", "P26", "Zoe")]
+    rows = [Row(5.0, 5.0, True, "rec-z", "sec-z")]
+    wall = export_zip(tmp_path / "wall.zip", rows, name="Wall", people=people, fixations=None)
+    run(capsys, shelf, "--out", out)
+    arguments = ["--settings", out / SHELF[0], wall, "--out", tmp_path / "again"]
+    words = ["None of the recordings in the settings is there. Found: 'P26'", "of: Shelf."]
+    assert_refused(capsys, *arguments, words=words)
+    (line,), (note,) = noted(capsys, shelf, *arguments[2:], *arguments[:2])
+    assert "Wall" in note
+    assert "none of the recordings" in note
+    assert line["enrichment"] == "Shelf"
+    assert contents(tmp_path / "again") == contents(out)
+
+
+@pytest.mark.parametrize("option", [LOOK[:2], LOOK[2:4], LOOK[4:6], LOOK[6:]])
+def test_settings_come_from_a_file_or_from_options(shelf, out, capsys, option):
+    words = [f"--settings and {option[0]} are both given", "Leave one of them out"]
+    assert_refused(capsys, shelf, "--out", out, "--settings", "any.png", *option, words=words)
+
+
+def test_a_file_without_settings_is_said(shelf, tmp_path, out, capsys):
+    (tmp_path / "a.png").write_bytes(picture_bytes((4, 3), "PNG"))
+    for name, words in (
+        ("a.png", ["no settings of Gazeheat are in it", "or its settings.json"]),
+        ("gone.png", ["no such file", "Give the path of a file with settings"]),
+        (".", ["is a directory"]),
+    ):
+        words = [tmp_path / name, *words]
+        assert_refused(capsys, shelf, "--out", out, "--settings", words[0], words=words)
+    assert not out.exists()
+
+
 # ---------------------------------------------------------------- the sample
 
 
@@ -517,7 +631,10 @@ def test_sample_is_an_export_like_any_other(tmp_path, out, capsys):
         assert counted["rows"] == recording.rows
         assert counted["used"] > 5000
         assert counted["unreadable"] == 0
-    assert names(out) == ["Shop shelf_heatmap.png", "Shop shelf_overlay.png"]
+    assert names(out) == [
+        "Shop shelf_heatmap_4-of-4_scale-5.png",
+        "Shop shelf_overlay_4-of-4_scale-5.png",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [[], ["a.zip", "b.zip"]])
@@ -552,7 +669,7 @@ def test_a_process_prints_names_that_its_terminal_cannot(tmp_path, out):
     done = process(given, "--out", out, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["recordings"] == [ADA | {"name": "Küche · 棚"}, BEN]
-    assert names(out) == ["Shelf_heatmap.png", "Shelf_overlay.png"]
+    assert names(out) == SHELF
 
 
 def test_a_process_that_fails_shows_no_traceback(tmp_path, out):
@@ -776,7 +893,7 @@ def test_a_signal_while_another_run_holds_the_folder_changes_nothing(shelf, out,
     main([str(shelf), "--out", str(out)])
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     with locked(out):
-        run = Started(shelf, "--out", out, "--scale", 15)
+        run = Started(shelf, "--out", out, "--opacity", 0.2)
         run.until(lambda: len(parts(out)) == 2)
         run.send(signal.SIGTERM)
         assert run.ended() == (143, "", STOPPED)
@@ -793,21 +910,21 @@ def test_workers_end_with_a_command_that_is_killed(shelf, tmp_path, out):
     # What a kill leaves stands in nobody's way.
     left = parts(out)
     assert main([str(shelf), "--out", str(out)]) == 0
-    assert names(out) == sorted([*left, "Shelf_heatmap.png", "Shelf_overlay.png"])
+    assert names(out) == sorted([*left, *SHELF])
 
 
 @posix_only
 def test_of_two_runs_at_once_the_pair_is_always_from_one(shelf, tmp_path, out, capsys):
     pairs = {}
-    for scale in (2, 15):
-        assert main([str(shelf), "--out", str(tmp_path / f"{scale}"), "--scale", str(scale)]) == 0
-        pairs[scale] = [path.read_bytes() for path in sorted((tmp_path / f"{scale}").iterdir())]
-    assert pairs[2][0] != pairs[15][0]
-    assert pairs[2][1] != pairs[15][1]
+    for opacity in ("0.2", "0.9"):
+        assert main([str(shelf), "--out", str(tmp_path / opacity), "--opacity", opacity]) == 0
+        pairs[opacity] = [path.read_bytes() for path in sorted((tmp_path / opacity).iterdir())]
+    assert pairs["0.2"][0] != pairs["0.9"][0]
+    assert pairs["0.2"][1] != pairs["0.9"][1]
     out.mkdir()
     for _ in range(10):
         with locked(out):
-            runs = [Started(shelf, "--out", out, "--scale", scale) for scale in pairs]
+            runs = [Started(shelf, "--out", out, "--opacity", opacity) for opacity in pairs]
             for run in runs:
                 run.until(lambda: len(parts(out)) == 4)
             assert len(set(parts(out))) == 4
@@ -815,7 +932,7 @@ def test_of_two_runs_at_once_the_pair_is_always_from_one(shelf, tmp_path, out, c
             status, printed, warned = run.ended()
             assert (status, warned) == (0, "")
             assert json.loads(printed)["enrichment"] == "Shelf"
-        assert names(out) == ["Shelf_heatmap.png", "Shelf_overlay.png"]
+        assert names(out) == SHELF
         assert [path.read_bytes() for path in sorted(out.iterdir())] in pairs.values()
         for path in out.iterdir():
             path.unlink()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import gazeheat_core as gh
+from gazeheat_core.exports import LIMITS
 from gazeheat_core.library import ServerStudy
 from gazeheat_core.report import (
     as_report,
@@ -235,9 +236,19 @@ def test_stems_that_are_taken_get_a_number_in_either_case():
     assert taken == {"wall", "shelf", "shelf_2", "wall_2", "shelf_3"}
 
 
-def test_the_two_files_of_a_stem():
-    assert file_name("Shelf", "heatmap") == "Shelf_heatmap.png"
-    assert file_name("Shelf", "overlay") == "Shelf_overlay.png"
+def test_a_file_name_says_what_is_in_it():
+    assert file_name("Shelf", "heatmap", 4, 4, 5.0) == "Shelf_heatmap_4-of-4_scale-5.png"
+    assert file_name("Shelf", "overlay", 3, 4, 2.5) == "Shelf_overlay_3-of-4_scale-2.5.png"
+    assert file_name("Shelf", "opaque", 1, 1, -0.0) == "Shelf_opaque_1-of-1_scale-0.png"
+
+
+def test_the_longest_name_of_a_file_is_one_that_any_system_takes():
+    taken = set()
+    stems = [free_stem("棚" * 90, taken) for _ in range(LIMITS.exports)]
+    most = LIMITS.recordings
+    name = file_name(stems[-1], "heatmap", most - 1, most, 1.23456789e-5)
+    assert name == f"{'棚' * 66}_100_heatmap_4999-of-5000_scale-1.23457e-05.png"
+    assert len(name.encode()) <= 255
 
 
 def test_the_report_holds_the_counts_of_the_recordings_that_were_pooled(export):

@@ -15,15 +15,18 @@ _UNREACHABLE = "The server does not answer. Check the connection, then try again
 
 def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
     """Offer the two files; each is drawn in full size when it is clicked."""
-    image = opened.export.image
+    study = opened.export
+    assert isinstance(study, gh.Study)
+    image, ticked = study.image, sorted(opened.ticked)
     assert image is not None
-    stem = file_stem(opened.export.name)
+    stem = file_stem(study.name)
 
     def offer(what: ImageFile) -> dict[str, str]:
-        name = file_name(stem, what)
+        name = file_name(stem, what, len(ticked), len(study.recordings), look.scale)
 
         def make() -> File:
-            (data,) = gh.render_files(heatmap, image, look, [what]).values()
+            texts = gh.png_texts(gh.account_of(study, ticked, look))
+            (data,) = gh.render_files(heatmap, image, look, [what], texts).values()
             return File(data, "image/png", name)
 
         is_empty = heatmap.counts.used == 0

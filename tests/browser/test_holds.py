@@ -193,9 +193,13 @@ def test_the_same_names_with_other_contents_stay_apart(browser, server):
     expected = []
     for data in zips:
         (export,) = gh.read_exports(gh.Upload("shelf.zip", io.BytesIO(data)))
-        heatmap = gh.make_heatmap(gh.bin_recordings(export), export.image.size)
-        images = gh.render(heatmap, export.image, gh.Look())
-        expected.append((gh.encode_png(images.heatmap), gh.encode_png(images.overlay)))
+        study = gh.track_export(export)
+        heatmap = gh.make_heatmap(gh.select(study), study.image.size)
+        images = gh.render(heatmap, study.image, gh.Look())
+        texts = gh.png_texts(gh.account_of(study, [0, 1], gh.Look()))
+        expected.append(
+            (gh.encode_png(images.heatmap, texts), gh.encode_png(images.overlay, texts))
+        )
     with visitor(browser, server) as ada, visitor(browser, server) as ben:
         for page, data in ((ada, zips[0]), (ben, zips[1])):
             drop(page, {"shelf.zip": data})
@@ -240,7 +244,7 @@ def test_a_download_that_fails_says_why_and_can_be_tried_again(browser, server):
         expect(status).to_contain_text("This study is not open any more")
         page.unroute("**/lent/*/overlay")
         name, _ = download(page, "overlay")
-        assert name == "Shop shelf_overlay.png"
+        assert name == "Shop shelf_overlay_4-of-4_scale-5.png"
         expect(status).to_have_count(0)
 
 
@@ -319,7 +323,7 @@ def test_the_administrator_can_add_a_name(misled, tmp_path):
         page.goto(address.replace("127.0.0.1", "eye.lab.example"))
         open_sample(page)
         name, _ = download(page, "overlay")
-        assert name == "Shop shelf_overlay.png"
+        assert name == "Shop shelf_overlay_4-of-4_scale-5.png"
 
 
 def test_the_page_cannot_be_framed(browser, server):

@@ -165,7 +165,7 @@ def visit(browser, address):
     # The dark theme of .streamlit/config.toml.
     assert photograph(page).getpixel((3, DESKTOP["height"] - 3)) == (0x14, 0x17, 0x1B)
     name, data = download(page, "heatmap")
-    assert name.endswith("_heatmap.png")
+    assert name.endswith("_heatmap_4-of-4_scale-5.png")
     assert Image.open(io.BytesIO(data)).mode == "RGBA"
     page.get_by_role("button", name="Clear").click()
     page.get_by_role("combobox", name=re.compile("Or a study on this server")).click()

@@ -50,6 +50,13 @@ def computed(zipped, look=DEFAULT, *, without=()):
     return heatmap, gh.render(heatmap, export.image, look)
 
 
+def texts(zipped, look=DEFAULT, *, without=()):
+    """What the files of an export say of themselves."""
+    study = gh.track_export(read(zipped))
+    chosen = [i for i, one in enumerate(study.recordings) if one.name not in without]
+    return gh.png_texts(gh.account_of(study, chosen, look))
+
+
 @pytest.fixture(scope="module")
 def sample():
     return sample_zip()
@@ -211,7 +218,9 @@ def test_a_tick_changes_the_picture_and_the_line(page, sample):
         f"{rows - counts.rows:,} not ticked = {rows:,} rows"
     )
     assert difference(*shown_picture(page), images.overlay) <= 3
-    assert download(page, "overlay")[1] == gh.encode_png(images.overlay)
+    name, data = download(page, "overlay")
+    assert name == "Shop shelf_overlay_3-of-4_scale-5.png"
+    assert data == gh.encode_png(images.overlay, texts(sample, without=("P02",)))
 
 
 def test_none_leaves_the_bare_picture_and_all_brings_everything_back(page, sample):
@@ -261,10 +270,11 @@ def test_settings_work_by_keyboard_and_live_in_the_address(visit, sample):
     settings = in_address(page)
     assert settings.keys() == {"scale", "opacity", "colours"}
     assert (float(settings["scale"]), float(settings["opacity"])) == (3, 1)
-    _, images = computed(sample, gh.Look(3, 1, "viridis"))
+    look = gh.Look(3, 1, "viridis")
+    _, images = computed(sample, look)
     expect(page.locator(".colorbar .cbfills rect").first).to_be_visible()
     assert difference(*shown_picture(page), images.overlay) <= 3
-    assert download(page, "overlay")[1] == gh.encode_png(images.overlay)
+    assert download(page, "overlay")[1] == gh.encode_png(images.overlay, texts(sample, look))
 
     other = visit("/?" + urlsplit(page.url).query)
     open_sample(other)
@@ -290,9 +300,12 @@ def test_the_downloads_are_exactly_what_the_core_makes(page, sample):
     _, images = computed(sample)
     alone_name, alone = download(page, "heatmap")
     overlay_name, overlay = download(page, "overlay")
-    assert (alone_name, overlay_name) == ("Shop shelf_heatmap.png", "Shop shelf_overlay.png")
-    assert alone == gh.encode_png(images.heatmap)
-    assert overlay == gh.encode_png(images.overlay)
+    assert (alone_name, overlay_name) == (
+        "Shop shelf_heatmap_4-of-4_scale-5.png",
+        "Shop shelf_overlay_4-of-4_scale-5.png",
+    )
+    assert alone == gh.encode_png(images.heatmap, texts(sample))
+    assert overlay == gh.encode_png(images.overlay, texts(sample))
     reference = gh.open_picture(read(sample).image)
     alone, overlay = (Image.open(io.BytesIO(data)) for data in (alone, overlay))
     assert alone.size == overlay.size == reference.size
@@ -309,7 +322,7 @@ def test_a_file_name_holds_nothing_that_a_system_refuses(page):
     drop(page, {"study.zip": zipped.getvalue()})
     drawn(page)
     name, _ = download(page, "overlay")
-    assert name == "Shelf_ _left_ _2_____overlay.png"
+    assert name == "Shelf_ _left_ _2_____overlay_2-of-2_scale-5.png"
 
 
 def noisy_picture(size):
@@ -355,7 +368,7 @@ def test_what_is_shown_is_what_is_downloaded(visit, size, look):
     drop(page, {"study.zip": zipped})
     drawn(page)
     data = download(page, "overlay")[1]
-    assert data == gh.encode_png(computed(zipped, look)[1].overlay)
+    assert data == gh.encode_png(computed(zipped, look)[1].overlay, texts(zipped, look))
     assert difference(*shown_picture(page), Image.open(io.BytesIO(data))) <= 3
 
 
@@ -368,7 +381,7 @@ def test_the_sample_is_shown_as_it_is_downloaded(visit, sample, look):
     page = visit(query(look))
     open_sample(page)
     data = download(page, "overlay")[1]
-    assert data == gh.encode_png(computed(sample, look)[1].overlay)
+    assert data == gh.encode_png(computed(sample, look)[1].overlay, texts(sample, look))
     assert difference(*shown_picture(page), Image.open(io.BytesIO(data))) <= 3
 
 
@@ -385,9 +398,10 @@ def test_a_real_marker_mapper_export_goes_all_the_way(page, real_marker_mapper):
     expect(line(page)).to_contain_text(f"{heatmap.counts.used:,} samples of 3 recordings")
     expect(line(page)).to_contain_text("= 3,917 rows")
     name, data = download(page, "overlay")
-    assert name == "Poster_overlay.png"
-    assert data == gh.encode_png(images.overlay)
-    assert download(page, "heatmap")[1] == gh.encode_png(images.heatmap)
+    assert name == "Poster_overlay_3-of-3_scale-5.png"
+    own = texts(real_marker_mapper)
+    assert data == gh.encode_png(images.overlay, own)
+    assert download(page, "heatmap")[1] == gh.encode_png(images.heatmap, own)
     assert Image.open(io.BytesIO(data)).size == (1500, 958)
     assert difference(*shown_picture(page), images.overlay) <= 3
 

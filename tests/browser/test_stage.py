@@ -491,7 +491,7 @@ def test_without_the_script_a_sentence_says_so_and_the_files_can_be_had(page):
     expect(alert).to_contain_text("The picture cannot be drawn: the script that draws it did not")
     expect(alert).to_contain_text("Allow scripts from this address, then choose Try again.")
     expect(line(page)).to_contain_text("of 4 recordings")
-    assert download(page, "overlay")[0] == "Shop shelf_overlay.png"
+    assert download(page, "overlay")[0] == "Shop shelf_overlay_4-of-4_scale-5.png"
     untick(page, "P02")
     expect(line(page)).to_contain_text("of 3 recordings")
     expect(alert).to_have_count(1)
@@ -511,7 +511,7 @@ def test_the_picture_is_drawn_below_any_path(browser, tmp_path):
         open_sample(page)
         shown = urljoin(page.url, picture(page).get_attribute("href"))
         assert shown.startswith(f"{address}/lent/")
-        assert download(page, "overlay")[0] == "Shop shelf_overlay.png"
+        assert download(page, "overlay")[0] == "Shop shelf_overlay_4-of-4_scale-5.png"
         visitor.close()
 
 
