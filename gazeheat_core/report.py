@@ -109,7 +109,7 @@ def counted(export: Export | Study, heatmap: Heatmap) -> str:
 
 
 def recording_facts(histogram: RecordingHistogram, share: float | None) -> str:
-    """Say how much gaze a recording has.
+    """Say in a few characters how much gaze a recording has.
 
     Parameters
     ----------
@@ -120,11 +120,34 @@ def recording_facts(histogram: RecordingHistogram, share: float | None) -> str:
     Returns
     -------
     str
-        Samples on the picture, minutes and seconds, share.
+        Minutes and seconds, and the share.
     """
-    seconds = round(histogram.duration_ns / 1e9)
+    return "not counted" if share is None else f"{_clock(histogram)} · {share * 100:.0f} %"
+
+
+def recording_details(histogram: RecordingHistogram, share: float | None) -> str:
+    """Say how much gaze a recording has: samples on the picture, minutes and seconds, share.
+
+    The parameters are those of `recording_facts`.
+    """
     part = "not counted" if share is None else f"{share * 100:.0f} % of the total"
-    return f"{samples(histogram.counts.used)} · {seconds // 60}:{seconds % 60:02} · {part}"
+    return f"{samples(histogram.counts.used)} · {_clock(histogram)} · {part}"
+
+
+def _clock(histogram: RecordingHistogram) -> str:
+    seconds = round(histogram.duration_ns / 1e9)
+    return f"{seconds // 60}:{seconds % 60:02}"
+
+
+def ticked_in_words(ticked: int, among: int, used: int) -> str:
+    """Say how many recordings are ticked, and how many samples they have.
+
+    Examples
+    --------
+    >>> ticked_in_words(3, 4, 21040)
+    '3 of 4 recordings, 21,040 samples'
+    """
+    return f"{ticked:,} of {recordings(among)}, {samples(used)}"
 
 
 def further_wearer(histogram: RecordingHistogram) -> str:

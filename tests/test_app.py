@@ -69,6 +69,43 @@ def told(page, name):
     return [json.loads(one.json) for one in components if one.component_name == name]
 
 
+def listed(page):
+    """The recordings, as the component that lists them is told; whether each is ticked."""
+    lists = told(page, "gazeheat_recordings")
+    return [
+        SimpleNamespace(ticked=i in one["ticked"], **row)
+        for one in lists
+        for i, row in enumerate(one["rows"])
+    ]
+
+
+def say(page, message):
+    """Hand the page what the list of recordings in a browser says is ticked."""
+    (component,) = (
+        one.proto
+        for one in page.get("bidi_component")
+        if one.proto.component_name == "gazeheat_recordings"
+    )
+    states = page._tree.get_widget_states()
+    states.widgets.add(id=component.id, json_value=json.dumps({"ticked": message}))
+    return check(page._run(states))
+
+
+def ticks(page, positions):
+    """The message that says that these recordings are ticked and no others."""
+    (known,) = told(page, "gazeheat_recordings")
+    return {
+        "study": known["study"],
+        "generation": known["generation"],
+        "ticked": sorted(positions),
+    }
+
+
+def tick(page, positions):
+    """Tick these recordings and no others."""
+    return say(page, ticks(page, positions))
+
+
 def charts(page):
     """The figures that are drawn."""
     return [one["figure"] for one in told(page, "gazeheat_stage") if "figure" in one]
@@ -106,8 +143,8 @@ def test_the_sample_opens_with_every_recording_ticked():
     page = click(app(), "Try the sample")
     (export,) = gh.read_exports(gh.Upload("sample.zip", io.BytesIO(sample_zip())))
     names = [recording.name for recording in export.recordings]
-    assert [box.value for box in page.checkbox] == [True] * 4
-    assert [box.label.splitlines()[0].strip() for box in page.checkbox] == names
+    assert [row.ticked for row in listed(page)] == [True] * 4
+    assert [row.name for row in listed(page)] == names
     assert page.selectbox(key="export").options == ["Shop shelf · Reference Image Mapper"]
     assert not page.error
     numbers = [int(n.replace(",", "")) for n in re.findall(r"[\d,]*\d", line(page))]
@@ -121,7 +158,7 @@ def test_the_sample_opens_with_every_recording_ticked():
 def test_the_sample_can_be_opened_after_a_clear():
     page = click(click(app(), "Try the sample"), "Clear")
     assert page.title[0].value == "Gazeheat"
-    assert len(click(page, "Try the sample").checkbox) == 4
+    assert len(listed(click(page, "Try the sample"))) == 4
 
 
 # --- Ticks ---------------------------------------------------------------------------
@@ -130,29 +167,33 @@ def test_the_sample_can_be_opened_after_a_clear():
 def test_a_tick_taken_away_moves_its_rows_to_not_ticked():
     page = drop(app(), shelf__zip=builders.export_zip())
     assert line(page) == ALL_COUNTED
-    check(page.checkbox[0].uncheck().run())
+    page = tick(page, {1})
     assert line(page) == (
         "**2 samples of 1 recording** · 0 outside · 0 undetected · 2 unreadable"
         " · 5 not ticked = 9 rows"
     )
-    assert "not counted" in page.checkbox[0].label
-    assert "100 % of the total" in page.checkbox[1].label
+    first, second = listed(page)
+    assert "not counted" in first.facts
+    assert "100 % of the total" in second.whole
+    assert (first.share, second.share) == (0, 1)
+    (list_of_them,) = told(page, "gazeheat_recordings")
+    assert list_of_them["said"] == "1 of 2 recordings, 2 samples"
 
 
 def test_none_leaves_a_bare_picture_and_says_so():
-    page = click(drop(app(), shelf__zip=builders.export_zip()), "None")
+    page = tick(drop(app(), shelf__zip=builders.export_zip()), ())
     assert line(page) == (
         "No recording is ticked, so the picture is bare. "
         "Tick one to see where its wearer looked. The file has 9 rows."
     )
     assert [button.disabled for button in download_buttons(page)] == [True, True]
-    assert [box.value for box in page.checkbox] == [False, False]
+    assert [row.ticked for row in listed(page)] == [False, False]
     assert not page.error
 
 
 def test_all_brings_the_first_line_back():
     page = drop(app(), shelf__zip=builders.export_zip())
-    page = click(click(page, "None"), "All")
+    page = tick(tick(page, ()), {0, 1})
     assert line(page) == ALL_COUNTED
     assert [button.disabled for button in download_buttons(page)] == [False, False]
 
@@ -166,6 +207,45 @@ def test_gaze_beside_the_picture_leaves_it_bare_and_says_so():
         " · 2 outside · 1 undetected · 0 unreadable = 3 rows"
     )
     assert [button.disabled for button in download_buttons(page)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        7,
+        [0],
+        {"study": 0, "generation": 0},
+        {"study": 0, "generation": 0, "ticked": 1},
+        {"study": 0, "generation": 0, "ticked": [2]},
+        {"study": 0, "generation": 0, "ticked": [-1]},
+        {"study": 0, "generation": 0, "ticked": [0.5]},
+        {"study": 0, "generation": 0, "ticked": [True]},
+        {"study": 0, "generation": 0, "ticked": ["0"]},
+        {"study": 0, "generation": 0, "ticked": [[0]]},
+        {"study": 0, "generation": 1, "ticked": [0]},
+        {"study": 0, "generation": None, "ticked": [0]},
+        {"study": 7, "generation": 0, "ticked": [0]},
+        {"study": False, "generation": 0, "ticked": [0]},
+        {"study": [0], "generation": 0, "ticked": [0]},
+    ],
+    ids=str,
+)
+def test_a_message_that_makes_no_sense_ticks_nothing(message):
+    page = drop(app(), shelf__zip=builders.export_zip())
+    assert line(say(page, message)) == ALL_COUNTED
+    assert [row.ticked for row in listed(page)] == [True, True]
+
+
+def test_a_late_message_cannot_undo_what_the_server_has_ticked():
+    page = drop(app(), shelf__zip=builders.export_zip())
+    late = ticks(page, {1})
+    (opened,) = page.session_state["visit"].opened.values()
+    opened.tick({0})
+    page = say(page, late)
+    assert [row.ticked for row in listed(page)] == [True, False]
+    # Once the browser has heard of it, it is believed again.
+    assert [row.ticked for row in listed(tick(page, {1}))] == [False, True]
 
 
 # --- Exports -------------------------------------------------------------------------
@@ -198,14 +278,24 @@ def test_the_same_export_again_gets_a_number():
 
 def test_each_export_keeps_its_own_ticks():
     page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
-    check(page.checkbox[0].uncheck().run())
+    tick(page, {1})
     first, second = page.selectbox(key="export").options
     check(page.selectbox(key="export").select_index(0).run())
     assert first == "Shelf · Reference Image Mapper"
-    assert [box.value for box in page.checkbox] == [True, True]
+    assert [row.ticked for row in listed(page)] == [True, True]
     check(page.selectbox(key="export").select_index(1).run())
     assert second == "Poster · Reference Image Mapper"
-    assert [box.value for box in page.checkbox] == [False, True]
+    assert [row.ticked for row in listed(page)] == [False, True]
+
+
+def test_a_message_about_another_export_leaves_the_chosen_one_alone():
+    page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
+    late = ticks(page, {1})
+    check(page.selectbox(key="export").select_index(0).run())
+    page = say(page, late)
+    assert [row.ticked for row in listed(page)] == [True, True]
+    check(page.selectbox(key="export").select_index(1).run())
+    assert [row.ticked for row in listed(page)] == [False, True]
 
 
 def test_removing_an_export_leaves_the_others():
@@ -383,7 +473,7 @@ def test_a_session_holds_so_much_memory_and_no_more(monkeypatch):
 def test_a_missing_picture_is_asked_for_and_taken():
     page = drop(app(), shelf__zip=builders.export_zip(size=None))
     assert page.subheader[0].value == "Which picture was looked at?"
-    assert not page.checkbox
+    assert not listed(page)
     assert [uploader.label for uploader in page.file_uploader] == [
         "Exports, or a picture for this one",
         "The reference image",
@@ -494,50 +584,41 @@ def test_settings_outlast_another_export():
 # --- Many recordings -----------------------------------------------------------------
 
 
-def many(count):
-    """An export of so many recordings, each with one sample."""
-    people = [(f"rec-{i}", f"sec-{i}", f"Person {i:03}", f"Wearer {i}") for i in range(count)]
+def many(count, wearers=()):
+    """An export of so many recordings, each with one sample; of these wearers, or of its own."""
+    wearers = [*wearers, *(f"Wearer {i}" for i in range(len(wearers), count))]
+    people = [(f"rec-{i}", f"sec-{i}", f"Person {i:03}", one) for i, one in enumerate(wearers)]
     rows = [Row(20.0, 15.0, True, f"rec-{i}", f"sec-{i}") for i in range(count)]
-    return builders.export_zip(rows=rows, people=people, fixations=None)
+    return builders.export_zip(rows=rows, people=_quoted(people), fixations=None)
 
 
-def names(page):
-    return [box.label.splitlines()[0].strip() for box in page.checkbox]
+@pytest.mark.parametrize(("count", "filtered"), [(12, False), (13, True)])
+def test_many_recordings_have_a_filter(count, filtered):
+    page = drop(app(), study__zip=many(count))
+    (known,) = told(page, "gazeheat_recordings")
+    assert known["filtered"] == filtered
+    assert listed(page)[7].find == "Person 007 Wearer 7 rec-7"
 
 
-def test_many_recordings_come_in_pages_with_a_filter():
-    page = drop(app(), study__zip=many(150))
-    assert names(page) == [f"Person {i:03}" for i in range(100)]
-    pages = page.selectbox(key="pages-0")
-    assert pages.options == ["1 to 100 of 150", "101 to 150 of 150"]
-    check(pages.select_index(1).run())
-    assert names(page) == [f"Person {i:03}" for i in range(100, 150)]
-    check(page.text_input(key="filter-0").set_value("person 04").run())
-    assert names(page) == [f"Person {i:03}" for i in range(40, 50)]
-    assert line(page).startswith("**150 samples of 150 recordings**")
-
-
-def test_ticks_outlast_a_filter_and_all_and_none_keep_to_what_is_listed():
-    page = drop(app(), study__zip=many(150))
-    check(page.checkbox[0].uncheck().run())
-    check(page.text_input(key="filter-0").set_value("PERSON 04").run())
-    page = click(page, "None")
-    assert line(page).startswith("**139 samples of 139 recordings**")
-    check(page.text_input(key="filter-0").set_value("").run())
-    assert [
-        name for name, box in zip(names(page), page.checkbox, strict=True) if not box.value
-    ] == [
-        "Person 000",
-        *(f"Person {i:03}" for i in range(40, 50)),
+def test_a_wearer_with_several_recordings_makes_wearers_headings():
+    page = drop(app(), study__zip=many(6, ["Ben", "", "Ada", "Ben", "Cem", ""]))
+    (known,) = told(page, "gazeheat_recordings")
+    # Those of no one come first, where no heading stands over them.
+    assert known["groups"] == [
+        {"wearer": "", "rows": [1, 5]},
+        {"wearer": "Ben", "rows": [0, 3]},
+        {"wearer": "Ada", "rows": [2]},
+        {"wearer": "Cem", "rows": [4]},
     ]
+    assert {row.wearer for row in listed(page)} == {""}
 
 
-def test_a_filter_that_finds_nothing_lists_nothing_and_unticks_nothing():
-    page = drop(app(), study__zip=many(20))
-    check(page.text_input(key="filter-0").set_value("nobody").run())
-    assert not page.checkbox
-    assert line(page).startswith("**20 samples of 20 recordings**")
-    assert line(click(page, "None")).startswith("**20 samples of 20 recordings**")
+@pytest.mark.parametrize("wearers", [["Ben", "Ada", "Cem"], ["", "", "Ada"]])
+def test_without_such_a_wearer_the_recordings_keep_their_order(wearers):
+    page = drop(app(), study__zip=many(3, wearers))
+    (known,) = told(page, "gazeheat_recordings")
+    assert known["groups"] == [{"wearer": "", "rows": [0, 1, 2]}]
+    assert [row.wearer for row in listed(page)] == wearers
 
 
 # --- Names ---------------------------------------------------------------------------
@@ -547,12 +628,12 @@ def test_a_filter_that_finds_nothing_lists_nothing_and_unticks_nothing():
     "name", ["P01", "2025-08-09_06:55:05", "Ada (left eye), 2nd try", "Größe 3/4 #2", "a_b_c.d"]
 )
 def test_a_box_is_called_what_the_recording_is_called(name):
-    # A box's label is also what a screen reader says: it must carry no markup.
+    # A row's words are also what a screen reader says: they must carry no markup.
     people = [("rec-a", "sec-a", name, "W"), ("rec-b", "sec-b", "other", "V")]
     page = drop(app(), study__zip=builders.export_zip(people=_quoted(people)))
-    first, second = page.checkbox[0].label.splitlines()
-    assert first.strip() == name
-    assert second == "W · 3 samples · 0:00 · 60 % of the total"
+    first, _ = listed(page)
+    assert (first.name, first.wearer, first.facts) == (name, "W", "0:00 · 60 %")
+    assert first.whole == f"{name}\nW\n3 samples · 0:00 · 60 % of the total"
 
 
 def _quoted(people):
@@ -634,8 +715,7 @@ def test_the_picture_is_no_part_of_what_a_tick_sends():
     source = picture_source(page)
     # A relative address, so that it holds behind a proxy too.
     assert re.fullmatch(r"lent/[\w-]{43}/picture", source)
-    page.checkbox[0].uncheck()
-    assert picture_source(check(page.run())) == source
+    assert picture_source(tick(page, {1})) == source
 
 
 def test_the_same_picture_has_another_address_for_everyone():
@@ -747,7 +827,7 @@ def test_a_study_on_the_server_is_held_once_for_all_visitors(library):
     one, other = (next(iter(p.session_state["visit"].opened.values())).export for p in visits)
     assert one is other
     # What one of them does is not the other's.
-    check(visits[0].checkbox[0].uncheck().run())
+    tick(visits[0], {1})
     assert line(visits[0]) != line(visits[1]) == ALL_COUNTED
 
 

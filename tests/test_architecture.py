@@ -100,7 +100,7 @@ ON_THE_PAGE = {
     "welcome": {"frame", "incoming", "library"},
     "bar": {"frame", "incoming", "library", "session"},
     "missing": HELD | {"frame", "incoming"},
-    "recordings": HELD,
+    "recordings": {"component", "session"},
     "look": set(),
     "downloads": {"component", "server", "session"},
     "stage": {"component", "server", "session"},

@@ -22,6 +22,7 @@ from gazeheat_core.report import (
     free_stem,
     further_wearer,
     meaning,
+    recording_details,
     recording_facts,
     server_study_line,
 )
@@ -76,16 +77,22 @@ def test_rows_of_no_recording_are_in_the_line_of_counts():
 
 
 @pytest.mark.parametrize(
-    ("recording", "share", "facts"),
+    ("recording", "share", "facts", "details"),
     [
-        ((1, 0), 1.0, "1 sample · 0:00 · 100 % of the total"),
-        ((1200, 61_400_000_000), 0.256, "1,200 samples · 1:01 · 26 % of the total"),
-        ((0, 59_600_000_000), None, "0 samples · 1:00 · not counted"),
-        ((2, 6000 * 10**9), 0.0, "2 samples · 100:00 · 0 % of the total"),
+        ((1, 0), 1.0, "0:00 · 100 %", "1 sample · 0:00 · 100 % of the total"),
+        (
+            (1200, 61_400_000_000),
+            0.256,
+            "1:01 · 26 %",
+            "1,200 samples · 1:01 · 26 % of the total",
+        ),
+        ((0, 59_600_000_000), None, "not counted", "0 samples · 1:00 · not counted"),
+        ((2, 6000 * 10**9), 0.0, "100:00 · 0 %", "2 samples · 100:00 · 0 % of the total"),
     ],
 )
-def test_a_recording_s_facts(recording, share, facts):
+def test_a_recording_s_facts(recording, share, facts, details):
     assert recording_facts(histogram(*recording), share) == facts
+    assert recording_details(histogram(*recording), share) == details
 
 
 @pytest.mark.parametrize(

@@ -35,20 +35,8 @@ STYLE = """
 .st-key-bar h3 { white-space: nowrap; padding: 0 1rem 0 0; }
 .st-key-bar [data-testid="stMarkdownContainer"] { margin: 0; }
 [data-testid="stCaptionContainer"] { opacity: 0.75; }
-.st-key-recordings label p {
-  line-height: 1.35;
-  overflow-wrap: anywhere;
-  font-size: 0.875rem;
-  color: color-mix(in srgb, currentColor 75%, transparent);
-}
-.st-key-recordings label p::first-line { font-size: 1rem; color: CanvasText; }
-.st-key-recordings [data-testid="stCheckbox"] label { align-items: flex-start; }
-.st-key-recordings [class*="st-key-tick-"] {
-  padding-bottom: 5px;
-  --ink: color-mix(in srgb, currentColor 45%, transparent);
-  background: linear-gradient(var(--ink), var(--ink)) no-repeat 1.5rem 100%;
-  background-size: calc((100% - 1.5rem) * var(--share, 0)) 2px;
-}
+/* Streamlit fades what a slow server has not sent again. */
+.st-key-recordings { opacity: 1 !important; transition: none !important; }
 @media (max-width: 1000px) {
   [data-testid="stMainBlockContainer"] { padding: 2.4rem 1rem 1rem; }
   .st-key-workbench > * > [data-testid="stHorizontalBlock"] { flex-direction: column-reverse; }

@@ -7,7 +7,7 @@ import gc
 import itertools
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -47,8 +47,9 @@ class Opened:
         The study as other visitors have it open too, from the server's folder.
     ticked : set of int
         Positions of the recordings that count. The boxes on the page show this set.
-    boxes : int
-        How often all boxes were set at once: then they are new ones.
+    generation : int
+        How often the server has set the ticks. A message of the browser that knows of fewer
+        is out of date.
     pool : Pool or None
         The recordings' histograms and their sum; None as long as there is no picture.
     loan : Loan
@@ -61,7 +62,7 @@ class Opened:
     export: gh.Export | gh.Study
     shared: gh.Study | None = None
     ticked: set[int] = field(default_factory=set)
-    boxes: int = 0
+    generation: int = 0
     pool: gh.Pool | None = None
     loan: Loan = field(default_factory=Loan)
     ground: str = ""
@@ -84,6 +85,11 @@ class Opened:
             self.loan = Loan()
             self.ground = self.loan.lend("picture", lambda: picture)
         self.export = export
+
+    def tick(self, positions: Iterable[int]) -> None:
+        """Tick these recordings and no others, whatever the browser is about to say."""
+        self.ticked = set(positions)
+        self.generation += 1
 
     @property
     def histograms(self) -> tuple[gh.RecordingHistogram, ...]:

@@ -16,7 +16,6 @@ from threadpoolctl import threadpool_limits
 import gazeheat_core as gh
 from gazeheat_core.exports import find_exports
 from gazeheat_core.exports.reading import read_study
-from gazeheat_core.page.recordings import toggle
 from gazeheat_core.page.session import Opened, Visit
 from tests.benchmarks.data import RECORDINGS, GazeStream, made_export, photo, source_files
 from tests.benchmarks.measure import memory_bytes, reset_peak, seconds, settle_memory
@@ -43,7 +42,7 @@ def read(rows, recordings=RECORDINGS):
     ticks_ms = []
     for turn in range(40):
         begin = time.perf_counter()
-        toggle(opened.ticked, turn % len(opened.histograms))
+        opened.ticked ^= {turn % len(opened.histograms)}
         heatmap = opened.heatmap(5)
         size = opened.export.image.size
         json.dumps(gh.overlay_figure(heatmap, size, opened.ground, gh.Look()))

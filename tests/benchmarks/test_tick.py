@@ -8,7 +8,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import gazeheat_core as gh
-from gazeheat_core.page.recordings import toggle
+from gazeheat_core.page.recordings import told
 from gazeheat_core.page.session import Opened
 from gazeheat_core.report import counted, described
 from gazeheat_core.selection import Selection
@@ -34,14 +34,15 @@ def redraw(opened, look):
     figure = gh.overlay_figure(heatmap, size, ADDRESS, look)
     described(opened.export.name, size, heatmap)
     counted(opened.export, heatmap)
-    return json.dumps(figure)
+    return json.dumps([figure, told(opened)])
 
 
 def ticking(opened):
-    return lambda turn: (
-        toggle(opened.ticked, turn % len(opened.histograms)),
-        redraw(opened, gh.Look()),
-    )
+    def tick(turn):
+        opened.ticked ^= {turn % len(opened.histograms)}
+        redraw(opened, gh.Look())
+
+    return tick
 
 
 def sliding(opened):

@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any
 
 from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -21,7 +22,7 @@ from websockets.asyncio.client import connect
 
 XSRF_COOKIE = "_streamlit_xsrf"
 WAITING = "Other uploads are being read."
-WIDGETS = ("checkbox", "button", "file_uploader", "slider", "selectbox")
+WIDGETS = ("button", "file_uploader", "slider", "selectbox")
 
 
 @dataclass
@@ -61,6 +62,9 @@ class Visitor:
         # Widget id to kind, label and fragment; what the visitor has set.
         self._widgets: dict[str, tuple[str, str, str]] = {}
         self._states: dict[str, WidgetState] = {}
+        # What the list of recordings was told, with its id and fragment.
+        self._recordings: dict[str, Any] = {}
+        self._list = ("", "")
         # Address of each download that is offered, by what it shows.
         self._downloads: dict[str, str] = {}
 
@@ -91,9 +95,13 @@ class Visitor:
 
     async def tick(self, number):
         """Tick or untick a recording, by its place in the list."""
-        boxes = sorted(one for one, (kind, *_) in self._widgets.items() if kind == "checkbox")
-        one = boxes[number % len(boxes)]
-        return await self._set(one, bool_value=not self._states[one].bool_value)
+        known = self._recordings
+        ticked = set(known["ticked"]) ^ {number % len(known["rows"])}
+        message = {"study": known["study"], "generation": known["generation"]}
+        state = {"ticked": {**message, "ticked": sorted(ticked)}}
+        one, fragment = self._list
+        self._states[one] = WidgetState(id=one, json_value=json.dumps(state))
+        return await self._run(fragment)
 
     async def download(self, what):
         """Click on a download."""
@@ -171,11 +179,6 @@ class Visitor:
             if kind in WIDGETS:
                 widget = getattr(element, kind)
                 self._widgets[widget.id] = (kind, widget.label, delta.fragment_id)
-                if kind == "checkbox":
-                    known = widget.id in self._states and not widget.set_value
-                    if not known:
-                        on = widget.value if widget.set_value else widget.default
-                        self._states[widget.id] = WidgetState(id=widget.id, bool_value=on)
             elif kind == "exception":
                 answer.errors.append(element.exception.message)
             elif kind == "alert" and element.alert.format == Alert.ERROR:
@@ -184,6 +187,9 @@ class Visitor:
                 told = json.loads(element.bidi_component.json)
                 if "figure" in told:
                     answer.picture_s = now_s
+                if "rows" in told:
+                    self._recordings = told
+                    self._list = (element.bidi_component.id, delta.fragment_id)
                 files = told.get("files", [])
                 self._downloads.update((file["what"], file["address"]) for file in files)
             elif kind == "markdown" and WAITING in element.markdown.body:

@@ -203,8 +203,7 @@ def box(page, name):
 
 
 def untick(page, name):
-    # The box itself lies under the label that a visitor clicks.
-    box(page, name).locator("xpath=ancestor::label").click()
+    box(page, name).click()
 
 
 def picture(page):

@@ -59,6 +59,7 @@ def with_the_sample(page):
     yield "sample"
     page.get_by_role("button", name="None", exact=True).click()
     expect(line(page)).to_contain_text("No recording is ticked")
+    page.get_by_role("button", name="Reset").hover()
     # It comes a moment after the pointer: in a later state it could come at any time.
     expect(page.get_by_test_id("stTooltipContent")).to_be_visible()
     yield "nothing ticked, a tooltip"
@@ -76,12 +77,15 @@ def without_a_picture(page):
 
 
 def with_many_recordings(page):
-    people = [(f"rec-{i}", f"sec-{i}", f"P{i:03}", "") for i in range(120)]
+    people = [(f"rec-{i}", f"sec-{i}", f"P{i:03}", f"Wearer {i // 2}") for i in range(120)]
     rows = [Row(9.0, 9.0, True, f"rec-{i}", f"sec-{i}") for i in range(120)]
     zipped = builders.export_zip(rows=rows, people=people, fixations=None)
     drop(page, {"study.zip": zipped})
     drawn(page)
     yield "many recordings"
+    page.get_by_role("searchbox", name="Find a recording").fill("nobody")
+    expect(page.get_by_text("No recording matches.")).to_be_visible()
+    yield "none found"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -181,5 +185,8 @@ def test_the_chart_and_the_boxes_are_told_in_words(page):
         )
     )
     expect(page.get_by_role("checkbox")).to_have_accessible_name(
-        "2025-08-09_06:55:05 Ada · 4 samples · 0:00 · 100 % of the total"
+        "2025-08-09_06:55:05 Ada 0:00 · 100 %"
+    )
+    expect(page.get_by_role("checkbox")).to_have_accessible_description(
+        "2025-08-09_06:55:05 Ada 4 samples · 0:00 · 100 % of the total"
     )

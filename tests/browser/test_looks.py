@@ -104,7 +104,7 @@ def test_many_recordings_scroll_in_their_own_place(page, count):
     drawn(page)
     for part in (page.get_by_role("combobox", name="Colours"), page.locator(".st-key-recordings")):
         assert bounds(part)[3] <= DESKTOP["height"]
-    last = box(page, f"P{min(count, 100) - 1:03}")
+    last = box(page, f"P{count - 1:03}")
     last.scroll_into_view_if_needed()
     assert bounds(last)[3] <= bounds(page.locator(".st-key-recordings"))[3]
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
@@ -176,12 +176,32 @@ def test_a_long_name_is_cut_and_the_whole_is_in_the_tooltip(page):
     people = [("rec-a", "sec-a", f'"{name}"', "Ada"), ("rec-b", "sec-b", "P02", "Ben")]
     drop(page, {"study.zip": builders.export_zip(people=people)})
     drawn(page)
-    label = page.locator("[class*=st-key-tick-] label p").first
-    first = label.inner_text().splitlines()[0]
-    assert first == name[:29] + "…"
-    assert bounds(label)[2] < bounds(picture(page))[0]
-    page.locator("[class*=st-key-tick-]").first.get_by_role("button").hover()
-    expect(page.get_by_test_id("stTooltipContent")).to_have_text(name)
+    row = page.locator(".st-key-recordings li").first
+    shown, facts = row.locator(".name"), row.locator(".facts")
+    assert shown.evaluate("name => name.scrollWidth > name.clientWidth")
+    assert shown.evaluate("name => getComputedStyle(name).textOverflow") == "ellipsis"
+    assert bounds(shown)[2] <= bounds(facts)[0]
+    assert bounds(facts)[2] < bounds(picture(page))[0]
+    expect(row).to_have_attribute("title", f"{name}\nAda\n3 samples · 0:00 · 60 % of the total")
+
+
+@pytest.mark.parametrize(
+    ("window", "rows"), [(DESKTOP, 12), ({"width": 1280, "height": 720}, 8), (TABLET, 12)]
+)
+def test_the_list_is_as_high_as_its_rows_or_as_the_window_allows(visit, window, rows):
+    page = visit(size=window)
+    people = [(f"rec-{i}", f"sec-{i}", f"P{i:02}", "") for i in range(12)]
+    gaze = [Row(9.0, 9.0, True, f"rec-{i}", f"sec-{i}") for i in range(12)]
+    drop(page, {"study.zip": builders.export_zip(rows=gaze, people=people, fixations=None)})
+    drawn(page)
+    _, top, _, bottom = bounds(page.locator(".st-key-recordings .frame"))
+    seen = [
+        at
+        for at in (row.bounding_box() for row in page.locator(".st-key-recordings li").all())
+        if top <= at["y"] and at["y"] + at["height"] <= bottom
+    ]
+    assert {at["height"] for at in seen} == {32}
+    assert len(seen) == rows
 
 
 def test_a_long_title_pushes_nothing_out_of_the_bar(visit):
