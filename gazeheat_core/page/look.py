@@ -5,9 +5,13 @@ Their values live in the page's address, so that a link keeps them.
 
 from __future__ import annotations
 
+from functools import cache
+
 import streamlit as st
 
 import gazeheat_core as gh
+from gazeheat_core.chart import colour_scales
+from gazeheat_core.colormaps import LEVELS
 from gazeheat_core.settings import COLORMAP, OPACITY, SCALE, SETTINGS, NumberSetting, Setting
 
 
@@ -28,7 +32,36 @@ def choose_look() -> gh.Look:
         bind="query-params",
         help=COLORMAP.help,
     )
+    st.html(swatches())
     return gh.Look(scale, opacity, colormap)
+
+
+@cache
+def swatches() -> str:
+    """Return a style sheet that shows each colour map beside its name.
+
+    The browser picks the one in the box by the name that stands in it, so that it changes
+    with the choice. Neither changes the height of its line.
+    """
+    box = f".st-key-{key(COLORMAP)} [role=group]"
+    option = f'[role=listbox][aria-label="{COLORMAP.title}"] [role=option]'
+    rules = [
+        f"{box}, {option} {{ position: relative; }}",
+        f"""{box}:has(input)::after, {option}::after {{
+          content: ""; position: absolute; right: 2.5rem; top: calc(50% - 0.375rem);
+          width: 5rem; height: 0.75rem; border-radius: 2px; pointer-events: none;
+          background: var(--swatch);
+        }}""",
+    ]
+    scales = colour_scales()
+    for position, (name, title) in enumerate(COLORMAP.titles.items()):
+        colours = ", ".join(
+            f"rgb({red} {green} {blue}) {100 * level / (LEVELS - 1):.2f}%"
+            for level, red, green, blue in scales[name]
+        )
+        places = f'{box}:has(input[value="{title}"]), {option}[data-key="{position}"]'
+        rules.append(f"{places} {{ --swatch: linear-gradient(to right, {colours}); }}")
+    return f"<style>{' '.join(rules)}</style>"
 
 
 def slider(setting: NumberSetting) -> float:

@@ -204,6 +204,24 @@ def test_the_list_is_as_high_as_its_rows_or_as_the_window_allows(visit, window, 
     assert len(seen) == rows
 
 
+def test_a_colour_map_is_shown_beside_its_name(page):
+    def swatch(locator):
+        return locator.evaluate("it => getComputedStyle(it, '::after').backgroundImage")
+
+    open_sample(page)
+    box_of_it = page.locator(".st-key-colours [role=group]")
+    before = bounds(box_of_it)
+    assert swatch(box_of_it).startswith("linear-gradient(to right, rgb(48, 18, 59) 0%")
+    page.get_by_role("combobox", name="Colours").click()
+    viridis = page.get_by_role("option", name="Viridis")
+    assert swatch(viridis).startswith("linear-gradient(to right, rgb(68, 1, 84) 0%")
+    expected = swatch(viridis)
+    viridis.click()
+    expect(page.get_by_role("combobox", name="Colours")).to_have_value("Viridis")
+    assert swatch(box_of_it) == expected
+    assert bounds(box_of_it) == before
+
+
 def test_a_long_title_pushes_nothing_out_of_the_bar(visit):
     page = visit(size=TABLET)
     drop(page, {"a.zip": study((400, 300), name="A very long name of an enrichment " * 4)})
