@@ -162,6 +162,7 @@ class Recordings {
         set(box, "checked", ticked.has(i));
         set(facts, "textContent", row.facts);
         set(item, "title", row.whole);
+        set(box, "title", row.whole); // said of the box to those who cannot see it
         if (item.share !== row.share) item.style.setProperty("--share", (item.share = row.share));
       }
       if (positions.length && this.headings[g]) {
