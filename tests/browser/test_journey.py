@@ -644,7 +644,7 @@ def test_names_are_shown_as_they_are(page):
     rows = [Row(20.0, 15.0, True, f"rec-{i}", f"sec-{i}") for i in range(len(NAMES))]
     drop(page, {"a.zip": builders.export_zip(rows=rows, people=people, fixations=None)})
     drawn(page)
-    names = page.locator(".st-key-recordings .name")
+    names = page.locator(".st-key-recordings .recording .name")
     expect(names).to_have_text(NAMES)
     expect(names.locator("*")).to_have_count(0)
 
@@ -653,7 +653,7 @@ def test_a_name_with_line_ends_stays_in_its_line(page):
     people = [("rec-a", "sec-a", '"first\n# BIG\n- item"', "W"), ("rec-b", "sec-b", "P02", "W")]
     drop(page, {"a.zip": builders.export_zip(people=people)})
     drawn(page)
-    first = page.locator(".st-key-recordings .name").first
+    first = page.locator(".st-key-recordings .recording .name").first
     assert first.inner_text() == "first # BIG - item"
     drop_into = builders.write_zip(io.BytesIO(), {"a\n# BIG\n/x.txt": b"hello"}).getvalue()
     add_files(page, {"odd.zip": drop_into})
