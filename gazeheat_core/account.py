@@ -76,6 +76,11 @@ def version() -> str:
         return "unknown"
 
 
+def software() -> str:
+    """Return the name and the version of this software."""
+    return f"{SOFTWARE} {version()}"
+
+
 @dataclass(frozen=True, slots=True)
 class UsedRecording:
     """A recording that a file was made of.

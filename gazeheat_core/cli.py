@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, NoReturn, cast, get_args
 
-from gazeheat_core.account import Account, account_of, differences, find_account, png_texts
+from gazeheat_core.account import Account, differences, find_account
 from gazeheat_core.cache import StudyCache, open_cache
 from gazeheat_core.errors import (
     GazeheatError,
@@ -42,14 +43,23 @@ from gazeheat_core.exports import (
 )
 from gazeheat_core.exports.finding import SECTIONS_FILE
 from gazeheat_core.exports.reading import read_images
+from gazeheat_core.figure import FIGURE_KINDS
 from gazeheat_core.heatmap import make_heatmap
-from gazeheat_core.images import IMAGE_FILES, ImageFile, render_files
+from gazeheat_core.images import IMAGE_FILES, ImageFile
 from gazeheat_core.model import Export, ReferenceImage
+from gazeheat_core.output import FILE_KINDS, FigureAsked, FileKind, Output
 from gazeheat_core.parallel import PendingStudy, open_executor, submit_export
-from gazeheat_core.report import as_report, file_name, free_stem
+from gazeheat_core.report import as_report, free_stem
 from gazeheat_core.sample import sample_zip
 from gazeheat_core.selection import RecordingHistogram, select
-from gazeheat_core.settings import SETTINGS, Look, NumberSetting, Setting
+from gazeheat_core.settings import (
+    FIGURE_SETTINGS,
+    SETTINGS,
+    FigureStyle,
+    Look,
+    NumberSetting,
+    Setting,
+)
 from gazeheat_core.stopping import held, taken_back
 from gazeheat_core.study import Study, track_export
 
@@ -213,7 +223,11 @@ class Options:
         What a file says of itself that shall be made again: the look, and the recordings by
         their ids.
     files : tuple of str
-        The image files to make.
+        The files to make, as of `gazeheat_core.output`.
+    asked : FigureAsked
+        How a figure shall be.
+    made_on : date or None
+        What a report shall give as its day; None for today.
     image : Path or None
         A picture that takes the place of the exports' own.
     ratio : (float, float) or None
@@ -231,7 +245,9 @@ class Options:
     look: Look
     recordings: tuple[str, ...]
     account: Account | None
-    files: tuple[ImageFile, ...]
+    files: tuple[FileKind, ...]
+    asked: FigureAsked
+    made_on: date | None
     image: Path | None
     ratio: tuple[float, float] | None
     jobs: int
@@ -250,7 +266,7 @@ class Options:
             When the arguments are no command, or ask for help; it has been printed.
         """
         given = vars(_parser().parse_args(arguments))
-        names = [*(setting.name for setting in SETTINGS), "recording"]
+        names = [*(setting.name for setting in (*SETTINGS, *FIGURE_SETTINGS)), "recording"]
         chosen = {name: given.pop(name) for name in names}
         chosen = {name: value for name, value in chosen.items() if value is not None}
         settings = given.pop("settings")
@@ -263,15 +279,49 @@ class Options:
             )
         account = None if settings is None else find_account(_read_settings(settings), settings)
         recordings = tuple(chosen.pop("recording", ()))
+        sizes = {one.name: chosen.pop(one.name) for one in FIGURE_SETTINGS if one.name in chosen}
+        asked, made_on = FigureAsked(FigureStyle(**sizes)), None
+        extra = _asked_files(given)
+        if account is not None and account.figure is not None:
+            asked = FigureAsked.from_values(account.figure)
+            made_on = _day(account.figure.get("made_on"))
+            extra = extra or _FILES_OF.get(Path(settings).suffix.lower(), ())
         return cls(
             exports=tuple(given.pop("exports")),
             recordings=recordings,
             look=Look(**chosen) if account is None else account.look,
             account=account,
-            files=(*IMAGE_FILES, "opaque") if given.pop("opaque") else IMAGE_FILES,
+            files=(*IMAGE_FILES, *extra),
+            asked=asked,
+            made_on=made_on,
             ratio=_ratio(given.pop("ratio")),
             **given,
         )
+
+
+_IMAGES = get_args(ImageFile)
+# What is made again of a file with the settings of a figure, beside the two images.
+_FILES_OF: dict[str, tuple[FileKind, ...]] = {
+    ".png": ("figure-png",),
+    ".svg": ("figure-svg",),
+    ".pdf": ("figure-pdf",),
+    ".json": FILE_KINDS[len(IMAGE_FILES) :],
+    ".zip": FILE_KINDS[len(IMAGE_FILES) :],
+}
+
+
+def _asked_files(given: dict[str, Any]) -> tuple[FileKind, ...]:
+    """Return the files that options ask for beside the two images, and take these options out."""
+    figures = [f"figure-{kind}" for kind in given.pop("figure") or ()]
+    flags = [name for name in ("opaque", "report") if given.pop(name)]
+    return tuple(kind for kind in FILE_KINDS if kind in (*figures, *flags))
+
+
+def _day(text: object) -> date | None:
+    try:
+        return date.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -290,13 +340,24 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID_OR_NAME",
         help="pool this recording only; may be given several times (default: all)",
     )
-    for setting in SETTINGS:
+    for setting in (*SETTINGS, *FIGURE_SETTINGS):
         add(
-            f"--{setting.name}",
+            f"--{setting.name.replace('_', '-')}",
             type=float if isinstance(setting, NumberSetting) else str,
             help=_about(setting),
         )
     add("--opaque", action="store_true", help="also write the heatmap without transparency")
+    add(
+        "--figure",
+        action="append",
+        choices=FIGURE_KINDS,
+        help="also write the overlay with its colour bar and a caption; may be given several times",
+    )
+    add(
+        "--report",
+        action="store_true",
+        help="also write a ZIP with every file, the numbers behind them and a text for a paper",
+    )
     add(
         "--settings",
         metavar="FILE",
@@ -335,8 +396,10 @@ def _run(options: Options) -> None:
     with _all_or_none(options.out) as write:
         for read in _read_all(options, notes):
             known |= dict.fromkeys(r.name or r.id for r in read.recordings)
-            chosen = _chosen(read, options)
-            seen = {name for r in chosen.values() for name in (r.id, r.name)}
+            histograms = select(read)
+            ticked = _ticked(histograms, options)
+            chosen = [histograms[i] for i in ticked]
+            seen = {name for r in chosen for name in (r.id, r.name)}
             missing = [name for name in missing if name not in seen]
             if not chosen:
                 notes.append(
@@ -346,9 +409,16 @@ def _run(options: Options) -> None:
                 continue
             export = _compared(read, options, notes)
             notes += export.notices
-            files = _draw(export, chosen, options, stems, write, notes)
+            heatmap = make_heatmap(chosen, export.size(), options.look.scale)
+            if heatmap.counts.used == 0:
+                notes.append(
+                    f"{export.title}: no gaze lies on the picture, so the heatmap is empty."
+                )
+            stem = free_stem(export.name, stems)
+            output = Output(export, histograms, ticked, heatmap, options.look, stem)
+            files = _draw(output, options, write)
             # Plain ASCII, which every terminal and pipe can carry.
-            lines.append(json.dumps(as_report(export, chosen.values(), files)))
+            lines.append(json.dumps(as_report(export, chosen, files)))
         if missing:
             raise SettingError(
                 f"There is no recording '{missing[0]}'. Found: {listed([*known])}. "
@@ -364,14 +434,13 @@ def _run(options: Options) -> None:
     _print("\n".join(lines))
 
 
-def _chosen(export: Study, options: Options) -> dict[int, RecordingHistogram]:
-    """Return the recordings to pool, by their positions."""
-    recordings = enumerate(select(export))
+def _ticked(histograms: Sequence[RecordingHistogram], options: Options) -> list[int]:
+    """Return the positions of the recordings to pool."""
     if options.account is not None:
         ids = {one.id for one in options.account.recordings}
-        return {i: r for i, r in recordings if r.id in ids}
+        return [i for i, one in enumerate(histograms) if one.id in ids]
     wanted = set(options.recordings)
-    return {i: r for i, r in recordings if not wanted or wanted & {r.id, r.name}}
+    return [i for i, one in enumerate(histograms) if not wanted or wanted & {one.id, one.name}]
 
 
 def _compared(export: Study, options: Options, notes: list[str]) -> Study:
@@ -490,24 +559,16 @@ def _ratio(text: str | None) -> tuple[float, float] | None:
 
 
 def _draw(
-    export: Study,
-    chosen: dict[int, RecordingHistogram],
-    options: Options,
-    stems: set[str],
-    write: Callable[[Path, bytes], None],
-    notes: list[str],
-) -> dict[ImageFile, Path]:
-    """Write the images; return their paths by what they show."""
-    assert export.image is not None
-    stem, look = free_stem(export.name, stems), options.look
-    heatmap = make_heatmap(chosen.values(), export.image.size, look.scale)
-    if heatmap.counts.used == 0:
-        notes.append(f"{export.title}: no gaze lies on the picture, so the heatmap is empty.")
-    texts = png_texts(account_of(export, chosen, look))
-    files: dict[ImageFile, Path] = {}
-    for what, data in render_files(heatmap, export.image, look, options.files, texts).items():
-        name = file_name(stem, what, len(chosen), len(export.recordings), look.scale)
-        files[what] = options.out / name
+    output: Output, options: Options, write: Callable[[Path, bytes], None]
+) -> dict[FileKind, Path]:
+    """Write the files that were asked for; return their paths by what they show."""
+    images = [what for what in options.files if what in _IMAGES]
+    # The images of one heatmap are drawn together.
+    made = cast(dict[FileKind, bytes], output.images(cast(list[ImageFile], images)))
+    files: dict[FileKind, Path] = {}
+    for what in options.files:
+        data = made.pop(what, None) or output.make(what, options.asked, options.made_on)
+        files[what] = options.out / output.name(what)
         write(files[what], data)
     return files
 

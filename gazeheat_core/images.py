@@ -101,6 +101,15 @@ def render(heatmap: Heatmap, image: ReferenceImage, look: Look) -> Images:
     return Images(alone, overlay)
 
 
+def render_overlay(heatmap: Heatmap, image: ReferenceImage, look: Look) -> Image.Image:
+    """Draw the heatmap over its picture, RGB, a strip at a time."""
+    overlay = open_picture(image)
+    for top, heat in _heat_strips(heatmap, image.size, look):
+        alone = Image.fromarray(heat)
+        overlay.paste(alone, (0, top), alone)
+    return overlay
+
+
 def render_files(
     heatmap: Heatmap,
     image: ReferenceImage,

@@ -23,6 +23,8 @@ _STRIP_PIXELS = 2**18
 _COMPRESS_LEVEL = 1
 # Channels, and the number that stands for them in a PNG; each channel has 8 bits.
 _MODES = {"L": (1, 0), "LA": (2, 4), "RGB": (3, 2), "RGBA": (4, 6)}
+# PNG's number for a metre, in which it states a resolution.
+_METRE = 1
 # PNG's numbers for two of its filters: less the pixel on the left, less the one above.
 _SUB, _UP = 1, 2
 # Every 13th byte of a row tells which filter suits it; 13 shares no factor with the number
@@ -56,7 +58,7 @@ def strips(size: Size) -> Iterator[tuple[int, int]]:
 
 
 class PngWriter:
-    """A PNG file that grows by strips; it holds the pixels and, where given, texts.
+    """A PNG file that grows by strips: the pixels and, where given, texts and a resolution.
 
     It carries no colour profile: all colours of this project are sRGB, which viewers take
     pixels without a profile for.
@@ -70,6 +72,8 @@ class PngWriter:
     texts : mapping of str to str, optional
         Texts by their keywords, such as ``Title`` or ``Description``. A keyword has 1 to 79
         characters of Latin-1, neither of the two holds a NUL.
+    dpi : float, optional
+        Pixels in an inch, where the picture has a size on paper.
 
     Raises
     ------
@@ -77,13 +81,24 @@ class PngWriter:
         When the mode or a text does not fit.
     """
 
-    def __init__(self, size: Size, mode: str, texts: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        size: Size,
+        mode: str,
+        texts: Mapping[str, str] | None = None,
+        *,
+        dpi: float | None = None,
+    ) -> None:
         if mode not in _MODES:
             raise ValueError(f"A picture of mode {mode}: convert it to one of {', '.join(_MODES)}.")
         self._channels, number = _MODES[mode]
         self._file = io.BytesIO()
         self._file.write(b"\x89PNG\r\n\x1a\n")
         self._chunk(b"IHDR", struct.pack(">LLBBBBB", *size, 8, number, 0, 0, 0))
+        if dpi is not None:
+            # PNG counts in whole pixels a metre.
+            per_metre = round(dpi / 0.0254)
+            self._chunk(b"pHYs", struct.pack(">LLB", per_metre, per_metre, _METRE))
         for keyword, text in (texts or {}).items():
             self._chunk(b"iTXt", _text(keyword, text))
         self._packer = isal_zlib.compressobj(_COMPRESS_LEVEL)

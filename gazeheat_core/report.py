@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from os import PathLike
 from typing import Any
 
+from gazeheat_core.account import software
 from gazeheat_core.heatmap import Heatmap
-from gazeheat_core.images import ImageFile
 from gazeheat_core.library import ServerStudy
 from gazeheat_core.model import Export, Size
 from gazeheat_core.selection import RecordingHistogram
+from gazeheat_core.settings import Look
 from gazeheat_core.study import Study
 
 COUNTS_HELP = """
@@ -249,6 +250,123 @@ def server_study_line(study: ServerStudy) -> str:
     return " · ".join(facts)
 
 
+# --- The figure and the paper --------------------------------------------------------
+
+
+def caption(study: Study, pooled: Sequence[RecordingHistogram], heatmap: Heatmap) -> str:
+    """Say what a figure shows, of whom, and how it was made; names stand there as they are.
+
+    Parameters
+    ----------
+    study : Study
+    pooled : sequence of RecordingHistogram
+        Its recordings that make the heatmap.
+    heatmap : Heatmap
+    """
+    parts = [
+        f"Gaze of {_of_whom(pooled, len(study.recordings))} on {study.name}, pooled: "
+        f"{samples(heatmap.counts.used)}.",
+        meaning(heatmap, study.size()),
+        _blurred(heatmap),
+        f"{software()}.",
+    ]
+    return " ".join(filter(None, parts))
+
+
+def methods_text(
+    study: Study, pooled: Sequence[RecordingHistogram], heatmap: Heatmap, look: Look
+) -> str:
+    """Write the paragraph on a heatmap for a paper's section on methods.
+
+    What an export does not know is left as a blank between brackets. What such a paragraph has
+    to tell is taken from Dunn et al. 2024.
+
+    Parameters
+    ----------
+    study : Study
+    pooled : sequence of RecordingHistogram
+        Its recordings that make the heatmap.
+    heatmap : Heatmap
+    look : Look
+    """
+    width, height = study.size()
+    rows, columns = heatmap.values.shape
+    counts = heatmap.counts
+    seconds = sum(one.duration_ns for one in pooled) / 1e9
+    left_out = len(study.recordings) - len(pooled)
+    sigma_px = 0.01 * heatmap.scale * max(width, height)
+    lost = [
+        f"{count:,} ({count / counts.rows * 100:.1f} %) {what}"
+        for count, what in (
+            (counts.outside, "lay outside the picture"),
+            (counts.undetected, "were not on it or not detected"),
+            (counts.unreadable, "could not be read"),
+            (counts.listed_twice, "repeated another sample"),
+        )
+        if count
+    ]
+    sentences = [
+        "Gaze was recorded with [eye tracker, model and firmware: fill in]"
+        + _rate(pooled)
+        + " and mapped to the reference image "
+        f"({study.name}, {width:,} × {height:,} px) with the {study.kind} [version: fill in].",
+        "Accuracy and precision were [degrees, and how they were measured: fill in]; calibration "
+        "was [fill in]; the picture was seen from [distance, or size in degrees: fill in].",
+        f"The heatmap pools {_of_whom(pooled, len(study.recordings))}, {seconds:,.0f} s in all"
+        + (f"; {recordings(left_out)} left out because [fill in]" if left_out else "")
+        + f". Of {counts.rows:,} samples, {counts.used:,} "
+        f"({counts.used / max(1, counts.rows) * 100:.1f} %) lay on the picture and were used"
+        + (f"; {', '.join(lost)}" if lost else "")
+        + ". Every sample counted once, so longer recordings weigh more.",
+        f"The samples were counted in {columns} × {rows} bins, "
+        + (
+            f"blurred with a Gaussian (sigma {heatmap.scale:g} % of the longer side, "
+            f"{sigma_px:,.0f} px; reflected at the borders), "
+            if heatmap.scale
+            else "not blurred, "
+        )
+        + "and divided by the maximum. Colours show percent of that maximum "
+        f"({look.colormap} colour map; opacity up to {100 * look.opacity:g} %).",
+        meaning(heatmap, study.size()),
+        dominance(pooled),
+        f"It was made with {software()}.",
+    ]
+    return f"{' '.join(filter(None, sentences))}\n\n{_REFERENCES}\n"
+
+
+_REFERENCES = (
+    "What to report: Dunn, M. J., et al. (2024). Minimal reporting guideline for research "
+    "involving eye tracking (2023 edition). Behavior Research Methods, 56, 4351-4357. "
+    "https://doi.org/10.3758/s13428-023-02187-1\n"
+    "What a heatmap can say: Bojko, A. (2009). Informative or misleading? Heatmaps deconstructed. "
+    "https://doi.org/10.1007/978-3-642-02574-7_4"
+)
+
+
+def _of_whom(pooled: Sequence[RecordingHistogram], of: int) -> str:
+    """Say how many recordings and, where the export knows them, wearers there are."""
+    wearers = {one.wearer for one in pooled}
+    part = f"{len(pooled):,} of {recordings(of)}" if len(pooled) < of else recordings(of)
+    if "" in wearers or not wearers:
+        return part
+    return f"{part} ({len(wearers):,} wearer{'s' if len(wearers) > 1 else ''})"
+
+
+def _blurred(heatmap: Heatmap) -> str:
+    if not heatmap.scale:
+        return "No blur."
+    return f"Gaussian blur, sigma {heatmap.scale:g} % of the longer side."
+
+
+def _rate(pooled: Sequence[RecordingHistogram]) -> str:
+    """Say how often the tracker took a sample, as far as the times tell."""
+    rates = {round(1e9 / one.sampling_interval_ns) for one in pooled if one.sampling_interval_ns}
+    if not rates:
+        return " at [sampling rate: fill in]"
+    least, most = min(rates), max(rates)
+    return f" at {least} Hz" if least == most else f" at {least} to {most} Hz"
+
+
 # --- Files ---------------------------------------------------------------------------
 
 
@@ -299,31 +417,34 @@ def free_stem(name: str, taken: set[str]) -> str:
     return stem
 
 
-def file_name(stem: str, what: ImageFile, pooled: int, of: int, scale: float) -> str:
-    """Return the name of an image file, which says what is in it.
+def file_name(stem: str, what: str, pooled: int, of: int, scale: float, ending: str = "png") -> str:
+    """Return the name of a file, which says what is in it.
 
     Parameters
     ----------
     stem : str
         As of `file_stem` or `free_stem`.
-    what : "heatmap", "overlay" or "opaque"
+    what : str
+        Such as ``heatmap``.
     pooled, of : int
         How many recordings are in it, of how many that the study has.
     scale : float
         The blur's sigma in percent of the longer side.
+    ending : str
+        Of the name.
 
     Examples
     --------
     >>> file_name("Shelf", "overlay", 3, 4, 5.0)
     'Shelf_overlay_3-of-4_scale-5.png'
     """
-    return f"{stem}_{what}_{pooled}-of-{of}_scale-{scale + 0.0:g}.png"
+    return f"{stem}_{what}_{pooled}-of-{of}_scale-{scale + 0.0:g}.{ending}"
 
 
 def as_report(
     export: Study,
     pooled: Iterable[RecordingHistogram],
-    files: Mapping[ImageFile, PathLike[str]],
+    files: Mapping[Any, PathLike[str]],
 ) -> dict[str, Any]:
     """Return what the command line prints of an export, ready for JSON.
 
@@ -333,7 +454,7 @@ def as_report(
     pooled : iterable of RecordingHistogram
         Those of its recordings that make the heatmap.
     files : mapping of str to path
-        Where each image was written.
+        Where each file was written.
     """
     width, height = export.size()
     return {

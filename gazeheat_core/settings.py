@@ -2,6 +2,7 @@
 
 The page's controls, the options of the command line and the README's table are made from
 `SETTINGS`. `Look` holds one value of each, and can be written as JSON and read again.
+`FigureStyle` is of the figure alone: how large it is on paper.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class NumberSetting:
         What the page calls it.
     default, lowest, highest, step : float
         Both ends of the range are allowed; the step is that of the page's slider.
-    unit : "percent" or ""
+    unit : "percent", "mm", "dpi" or ""
     help : str
         Sentences in plain ASCII, which every terminal can show.
     """
@@ -48,7 +49,7 @@ class NumberSetting:
     lowest: float
     highest: float
     step: float
-    unit: Literal["percent", ""]
+    unit: Literal["percent", "mm", "dpi", ""]
     help: str
 
     @property
@@ -155,6 +156,32 @@ COLORMAP: ChoiceSetting[ColormapName] = ChoiceSetting(
     help="Viridis, Magma, Inferno and Cividis have even steps, also for the colour-blind and in "
     "print. Jet is for comparison with old figures.",
 )
+WIDTH_MM = NumberSetting(
+    name="width_mm",
+    title="Width",
+    default=160.0,
+    lowest=30.0,
+    highest=1000.0,
+    step=1.0,
+    unit="mm",
+    help="How wide the figure is on paper. A text column of A4 has about 160 mm.",
+)
+DPI = NumberSetting(
+    name="dpi",
+    title="Resolution",
+    default=300.0,
+    lowest=72.0,
+    highest=1200.0,
+    step=1.0,
+    unit="dpi",
+    help="Pixels in an inch of paper. Most printers and journals ask for 300.",
+)
+FIGURE_SETTINGS = (WIDTH_MM, DPI)
+# A figure may have this many pixels, as a picture may.
+FIGURE_PIXELS = 100_000_000
+# No figure is much higher than wide, so this is where it comes near to that.
+_FIGURE_WIDTH_PX = 10_000
+MM_PER_INCH = 25.4
 Setting: TypeAlias = NumberSetting | ChoiceSetting[ColormapName]
 SETTINGS: tuple[Setting, ...] = (SCALE, OPACITY, COLORMAP)
 
@@ -252,3 +279,43 @@ def each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
             raise SettingError(f"The setting '{shown(name)}' stands there twice. Give it once.")
         values[name] = value
     return values
+
+
+@dataclass(frozen=True, slots=True)
+class FigureStyle:
+    """How large a figure is on paper.
+
+    Attributes
+    ----------
+    width_mm : float
+        Its width in millimetres, 30 to 1000.
+    dpi : float
+        Pixels in an inch, 72 to 1200.
+
+    Raises
+    ------
+    SettingError
+        When a setting is out of its range, or both ask for too many pixels.
+
+    Examples
+    --------
+    >>> FigureStyle().width_px, FigureStyle(254, 100).width_px
+    (1890, 1000)
+    """
+
+    width_mm: float = WIDTH_MM.default
+    dpi: float = DPI.default
+
+    def __post_init__(self) -> None:
+        for setting in FIGURE_SETTINGS:
+            setting.check(getattr(self, setting.name))
+        if self.width_px > _FIGURE_WIDTH_PX:
+            raise SettingError(
+                f"A figure of {self.width_mm:g} mm at {self.dpi:g} dpi is {self.width_px:,} pixels "
+                f"wide; {_FIGURE_WIDTH_PX:,} are the most. Choose a smaller width, or fewer dpi."
+            )
+
+    @property
+    def width_px(self) -> int:
+        """Its width in pixels."""
+        return round(self.width_mm / MM_PER_INCH * self.dpi)

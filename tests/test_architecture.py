@@ -17,7 +17,8 @@ PAGE = sorted((CORE / "page").glob("*.py"))
 CORE_FILES = sorted(CORE.rglob("*.py"))
 
 # errors ← settings, model ← grid, png ← tracks ← study ← exports, selection ← heatmap, library,
-# cache, account ← colormaps, parallel ← images, chart ← report ← cli ← page ← __main__
+# cache, account ← colormaps, parallel ← images, chart ← report, figure, bundle ← output ← cli ←
+# page ← __main__
 MODEL = {"errors", "model"}
 TRACKS = {"grid", "tracks"}
 MAY_IMPORT = {
@@ -40,7 +41,12 @@ MAY_IMPORT = {
     "colormaps": MODEL | {"settings", "heatmap"},
     "images": MODEL | {"settings", "heatmap", "colormaps", "png"},
     "chart": MODEL | {"settings", "heatmap", "colormaps"},
-    "report": MODEL | {"heatmap", "images", "library", "selection", "study"},
+    "report": MODEL | {"account", "heatmap", "library", "selection", "settings", "study"},
+    "figure": MODEL | {"account", "colormaps", "heatmap", "images", "png", "settings"},
+    "bundle": MODEL | {"account", "heatmap", "selection", "study"},
+    "output": MODEL
+    | {"account", "bundle", "figure", "heatmap", "images", "report"}
+    | {"selection", "settings", "study"},
 }
 BELOW = set(MAY_IMPORT)
 MAY_IMPORT |= {"cli": BELOW, "__init__": BELOW}

@@ -150,6 +150,17 @@ def test_pillow_reads_the_texts():
     np.testing.assert_array_equal(ours, image)
 
 
+@pytest.mark.parametrize(("dpi", "per_metre"), [(300, 11811), (72, 2835), (1200, 47244)])
+def test_a_resolution_stands_before_the_pixels(dpi, per_metre):
+    writer = PngWriter((2, 1), "L", {"Title": "Shelf"}, dpi=dpi)
+    writer.add(np.zeros((1, 2), np.uint8))
+    data = writer.finish()
+    names, contents = zip(*chunks(data), strict=True)
+    assert names[:3] == (b"IHDR", b"pHYs", b"iTXt")
+    assert contents[1] == struct.pack(">LLB", per_metre, per_metre, 1)
+    assert decoded(data).info["dpi"] == pytest.approx((dpi, dpi), abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("keyword", "text"),
     [

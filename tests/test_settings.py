@@ -67,6 +67,37 @@ def test_each_setting_is_a_field_of_the_look_with_the_same_default():
     assert dataclasses.asdict(gh.Look()) == defaults
 
 
+# ---------------------------------------------------------------- the figure
+
+
+@pytest.mark.parametrize(
+    ("style", "width_px"),
+    [((160, 300), 1890), ((30, 72), 85), ((1000, 254), 10_000), ((200, 1200), 9449)],
+)
+def test_a_figure_s_width_in_pixels(style, width_px):
+    assert gh.FigureStyle(*style).width_px == width_px
+
+
+@pytest.mark.parametrize(
+    ("style", "message"),
+    [
+        ({"width_mm": 29.9}, "Width is 29.9; choose a value from 30 to 1000 mm."),
+        ({"width_mm": math.inf}, "Width is inf; choose a value from 30 to 1000 mm."),
+        ({"dpi": 71}, "Resolution is 71; choose a value from 72 to 1200 dpi."),
+        ({"dpi": "300"}, "Resolution is '300'; choose a value from 72 to 1200 dpi."),
+        (
+            {"width_mm": 300, "dpi": 1200},
+            "A figure of 300 mm at 1200 dpi is 14,173 pixels wide; 10,000 are the most. "
+            "Choose a smaller width, or fewer dpi.",
+        ),
+    ],
+)
+def test_a_figure_that_is_too_large_is_said_with_what_to_do(style, message):
+    with pytest.raises(gh.SettingError) as caught:
+        gh.FigureStyle(**style)
+    assert str(caught.value) == message
+
+
 # ---------------------------------------------------------------- JSON
 
 

@@ -1,22 +1,82 @@
 // Buttons that fetch a file and hand it to the browser, or say why they cannot.
 //
-// data.files: [{ what, label, name, address }], an empty address for one that is not offered.
-// data.making, data.unreachable: the sentences for a file on its way and for a lost server.
+// data.files: [{ what, label, name, address, asks }], an empty address for one that is not
+// offered. One that asks is sent what the form for the figure says.
+// data.caption: the page's own caption; data.style: width and resolution to begin with, and
+// their bounds.
+// data.making, data.unreachable, data.copied, data.notCopied: sentences.
+
+const MM_PER_INCH = 25.4;
 
 export default function ({ data, parentElement }) {
-  const buttons = parentElement.querySelector(".buttons");
-  const words = parentElement.querySelector(".words");
+  const find = (selector) => parentElement.querySelector(selector);
+  const [form, words] = [find("form"), find(".words")];
+  const { heading, caption, width, unit, dpi } = form.elements;
 
   function say(sentence, isProblem) {
     words.textContent = sentence;
     words.classList.toggle("problem", isProblem);
   }
 
+  // --- The figure's form -----------------------------------------------------------------
+
+  if (!width.value) {
+    width.value = data.style.widthMm;
+    dpi.value = data.style.dpi;
+    [dpi.min, dpi.max] = data.style.dpiBounds;
+    boundWidth();
+    unit.onchange = () => {
+      // The figure stays as large as it is.
+      const factor = dpi.value / MM_PER_INCH;
+      const converted = unit.value === "px" ? width.value * factor : width.value / factor;
+      width.value = unit.value === "px" ? Math.round(converted) : Number(converted.toFixed(2));
+      boundWidth();
+    };
+    dpi.onchange = boundWidth;
+    form.onsubmit = (event) => event.preventDefault();
+  }
+  // The page's caption follows each tick until someone writes one.
+  const isOwn = caption.value === (form.dataset.caption ?? "");
+  if (isOwn) caption.value = data.caption;
+  form.dataset.caption = data.caption;
+  find(".own").onclick = () => (caption.value = data.caption);
+  find(".copy").onclick = async () => {
+    try {
+      await navigator.clipboard.writeText(caption.value);
+      say(data.copied, false);
+    } catch {
+      // A page without HTTPS may not reach the clipboard; what is marked can be copied by key.
+      caption.select();
+      const isCopied = document.execCommand("copy");
+      say(isCopied ? data.copied : data.notCopied, !isCopied);
+    }
+  };
+
+  function boundWidth() {
+    const factor = unit.value === "px" ? dpi.value / MM_PER_INCH : 1;
+    const [least, most] = data.style.widthBoundsMm;
+    [width.min, width.max] = [Math.ceil(least * factor), Math.floor(most * factor)];
+  }
+
+  function asked() {
+    const inMm = unit.value === "px" ? (width.value / dpi.value) * MM_PER_INCH : width.value;
+    return JSON.stringify({
+      heading: heading.value,
+      caption: caption.value,
+      width_mm: Number(inMm),
+      dpi: Number(dpi.value),
+    });
+  }
+
+  // --- Files -----------------------------------------------------------------------------
+
   async function fetchFile(button, file) {
+    if (file.asks && !form.reportValidity()) return;
     button.setAttribute("aria-busy", "true");
     say(data.making, false);
     try {
-      const answer = await fetch(new URL(file.address, document.baseURI));
+      const how = file.asks ? { method: "POST", body: asked() } : {};
+      const answer = await fetch(new URL(file.address, document.baseURI), how);
       if (!answer.ok) {
         say(await answer.text(), true);
         return;
@@ -40,13 +100,18 @@ export default function ({ data, parentElement }) {
   }
 
   // A button that stays keeps the focus.
-  data.files.forEach((file, i) => {
-    const button = buttons.children[i] ?? buttons.appendChild(document.createElement("button"));
-    button.type = "button";
-    button.textContent = file.label;
-    button.disabled = !file.address;
-    button.onclick = () => {
-      if (!button.hasAttribute("aria-busy")) fetchFile(button, file);
-    };
-  });
+  function show(place, files) {
+    files.forEach((file, i) => {
+      const button = place.children[i] ?? place.appendChild(document.createElement("button"));
+      button.type = "button";
+      button.textContent = file.label;
+      button.disabled = !file.address;
+      button.onclick = () => {
+        if (!button.hasAttribute("aria-busy")) fetchFile(button, file);
+      };
+    });
+  }
+
+  show(find(".files"), data.files.filter(({ more }) => !more));
+  show(find(".asked"), data.files.filter(({ more }) => more));
 }

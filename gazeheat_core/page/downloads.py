@@ -1,43 +1,74 @@
-"""The download buttons: a click gives the file, or says why not."""
+"""All files that can be had of a heatmap: a click gives one, or says why not."""
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import gazeheat_core as gh
-from gazeheat_core.images import IMAGE_FILES, ImageFile
+from gazeheat_core.output import FigureAsked, FileKind, Output
 from gazeheat_core.page.component import component
 from gazeheat_core.page.server import File
 from gazeheat_core.page.session import Opened
-from gazeheat_core.report import file_name, file_stem
+from gazeheat_core.report import file_stem
+from gazeheat_core.settings import DPI, WIDTH_MM
 
-_MAKING = "Drawing the file in the picture's full size…"
-_UNREACHABLE = "The server does not answer. Check the connection, then try again."
+_WORDS = {
+    "making": "Making the file in full size…",
+    "unreachable": "The server does not answer. Check the connection, then try again.",
+    "copied": "The caption is in the clipboard.",
+    "notCopied": "The browser does not let the caption be copied. Mark it, then press Ctrl+C.",
+}
+# What a button says; the first two are in sight, the others behind "more".
+_LABELS: dict[FileKind, str] = {
+    "heatmap": "Download heatmap",
+    "overlay": "Download overlay",
+    "figure-png": "Download figure as PNG",
+    "figure-svg": "Download figure as SVG",
+    "figure-pdf": "Download figure as PDF",
+    "opaque": "Download opaque heatmap",
+    "report": "Download report",
+}
+_IN_SIGHT = ("heatmap", "overlay")
+# These are made of what the form for the figure says.
+_OF_FORM = ("figure-png", "figure-svg", "figure-pdf", "report")
 
 
 def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
-    """Offer the two files; each is drawn in full size when it is clicked."""
+    """Offer every file; each is made in full size when it is clicked."""
     study = opened.export
     assert isinstance(study, gh.Study)
-    image, ticked = study.image, sorted(opened.ticked)
-    assert image is not None
-    stem = file_stem(study.name)
+    output = Output(
+        study, opened.histograms, sorted(opened.ticked), heatmap, look, file_stem(study.name)
+    )
+    is_empty = heatmap.counts.used == 0
 
-    def offer(what: ImageFile) -> dict[str, str]:
-        name = file_name(stem, what, len(ticked), len(study.recordings), look.scale)
+    def make(what: FileKind, form: str | None = None) -> File:
+        asked = FigureAsked() if form is None else FigureAsked.from_json(form)
+        return File(output.make(what, asked), output.mime(what), output.name(what))
 
-        def make() -> File:
-            texts = gh.png_texts(gh.account_of(study, ticked, look))
-            (data,) = gh.render_files(heatmap, image, look, [what], texts).values()
-            return File(data, "image/png", name)
-
-        is_empty = heatmap.counts.used == 0
-        address = opened.loan.lend(what, make)
+    def offer(what: FileKind) -> dict[str, Any]:
+        of_form = what in _OF_FORM
+        lend = opened.loan.lend_form if of_form else opened.loan.lend
+        address = lend(what, partial(make, what))
         return {
             "what": what,
-            "label": f"Download {what}",
-            "name": name,
+            "label": _LABELS[what],
+            "name": output.name(what),
             "address": "" if is_empty else address,
+            "asks": of_form,
+            "more": what not in _IN_SIGHT,
         }
 
-    files = [offer(part) for part in IMAGE_FILES]
-    data = {"files": files, "making": _MAKING, "unreachable": _UNREACHABLE}
+    data = {
+        "files": [offer(what) for what in _LABELS],
+        "caption": "" if is_empty else output.caption(),
+        "style": {
+            "widthMm": WIDTH_MM.default,
+            "widthBoundsMm": [WIDTH_MM.lowest, WIDTH_MM.highest],
+            "dpi": DPI.default,
+            "dpiBounds": [DPI.lowest, DPI.highest],
+        },
+        **_WORDS,
+    }
     component("downloads")(data=data, key="downloads")

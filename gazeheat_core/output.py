@@ -1,0 +1,220 @@
+"""What comes out of a study: every file that can be had of a heatmap, by its name.
+
+The page and the command line ask for them here, so that they are the same to the byte.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from typing import Any, Literal, TypeAlias, cast, get_args
+
+from gazeheat_core.account import SETTINGS_FILE, Account, account_of, png_texts
+from gazeheat_core.bundle import report_zip
+from gazeheat_core.errors import SettingError
+from gazeheat_core.figure import FigureKind, draw_figure
+from gazeheat_core.heatmap import Heatmap
+from gazeheat_core.images import ImageFile, render_files
+from gazeheat_core.report import caption, file_name, methods_text
+from gazeheat_core.selection import RecordingHistogram
+from gazeheat_core.settings import UNIT, FigureStyle, Look
+from gazeheat_core.study import Study
+
+FileKind: TypeAlias = Literal[
+    "heatmap", "overlay", "opaque", "figure-png", "figure-svg", "figure-pdf", "report"
+]
+FILE_KINDS: tuple[FileKind, ...] = get_args(FileKind)
+# Those of the report, beside its tables and texts.
+_IN_REPORT: tuple[FileKind, ...] = FILE_KINDS[:-1]
+_MIME = {
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "pdf": "application/pdf",
+    "zip": "application/zip",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FigureAsked:
+    """What a person has chosen for a figure.
+
+    Attributes
+    ----------
+    style : FigureStyle
+    heading : str
+        Empty for none.
+    caption : str or None
+        Empty for none; None for the one that is written here.
+    """
+
+    style: FigureStyle = field(default_factory=FigureStyle)
+    heading: str = ""
+    caption: str | None = None
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> FigureAsked:
+        """Take the values of a form, or of what a file says of itself.
+
+        Parameters
+        ----------
+        values : mapping
+            With ``width_mm``, ``dpi``, ``heading`` and ``caption``; one that is missing has its
+            default. They may come from anywhere.
+
+        Raises
+        ------
+        SettingError
+        """
+        own = cls()
+        texts = {"heading": own.heading, "caption": own.caption}
+        texts |= {name: values[name] for name in texts if values.get(name) is not None}
+        for name, text in texts.items():
+            if not isinstance(text, str | None):
+                raise SettingError(f"The {name} of the figure is no text. Write one, or none.")
+        sizes = asdict(own.style)
+        sizes |= {name: values[name] for name in sizes if name in values}
+        return cls(FigureStyle(**sizes), texts["heading"] or "", texts["caption"])
+
+    @classmethod
+    def from_json(cls, text: str) -> FigureAsked:
+        """Take what a form has sent.
+
+        Raises
+        ------
+        SettingError
+        """
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError):
+            values = None
+        if not isinstance(values, dict):
+            raise SettingError("The figure's form did not arrive whole. Try again.")
+        return cls.from_values(values)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Output:
+    """A heatmap, and what its files have to say of it.
+
+    Attributes
+    ----------
+    study : Study
+        With a picture.
+    histograms : sequence of RecordingHistogram
+        Of all its recordings.
+    ticked : sequence of int
+        Positions of those that make the heatmap.
+    heatmap : Heatmap
+    look : Look
+    stem : str
+        What all names begin with.
+    """
+
+    study: Study
+    histograms: Sequence[RecordingHistogram]
+    ticked: Sequence[int]
+    heatmap: Heatmap
+    look: Look
+    stem: str
+
+    @property
+    def pooled(self) -> list[RecordingHistogram]:
+        """The histograms that make the heatmap."""
+        return [self.histograms[i] for i in self.ticked]
+
+    def caption(self) -> str:
+        """Return the caption that a figure has where nobody has written another."""
+        return caption(self.study, self.pooled, self.heatmap)
+
+    def name(self, what: FileKind) -> str:
+        """Return the name of a file, which says what is in it."""
+        part, _, ending = what.partition("-")
+        ending = ending or ("zip" if what == "report" else "png")
+        counts = len(self.ticked), len(self.study.recordings)
+        return file_name(self.stem, part, *counts, self.look.scale, ending)
+
+    def mime(self, what: FileKind) -> str:
+        """Return the type of a file."""
+        return _MIME[self.name(what).rpartition(".")[2]]
+
+    def account(self, asked: FigureAsked | None = None) -> Account:
+        """Return what the files say of themselves; with `asked`, a figure or a report."""
+        figure = None
+        if asked is not None:
+            figure = {
+                **asdict(asked.style),
+                "heading": asked.heading,
+                "caption": self._words(asked),
+            }
+        return account_of(self.study, self.ticked, self.look, figure)
+
+    def images(self, parts: Sequence[ImageFile]) -> dict[ImageFile, bytes]:
+        """Draw images of the picture's exact size."""
+        assert self.study.image is not None
+        texts = png_texts(self.account())
+        return render_files(self.heatmap, self.study.image, self.look, parts, texts)
+
+    def figure(self, kind: FigureKind, asked: FigureAsked) -> bytes:
+        """Draw the overlay with its colour bar, and the words that were asked for."""
+        assert self.study.image is not None
+        return draw_figure(
+            self.heatmap,
+            self.study.image,
+            self.look,
+            asked.style,
+            kind,
+            label=UNIT,
+            heading=asked.heading,
+            caption=self._words(asked),
+            account=self.account(asked).as_json(),
+        )
+
+    def report(self, asked: FigureAsked, made_on: date) -> bytes:
+        """Pack all files, the numbers behind them and what a paper has to say of them."""
+        account = self.account(asked)
+        account = replace(account, figure={**(account.figure or {}), "made_on": f"{made_on}"})
+        methods = methods_text(self.study, self.pooled, self.heatmap, self.look)
+        return report_zip(
+            self.study,
+            self.histograms,
+            self.ticked,
+            self.heatmap,
+            {
+                **{self.name(what): self.make(what, asked) for what in _IN_REPORT},
+                SETTINGS_FILE: account.as_json().encode(),
+                "methods.txt": methods.encode(),
+            },
+            made_on,
+            description=self.caption(),
+        )
+
+    def make(
+        self, what: FileKind, asked: FigureAsked = FigureAsked(), made_on: date | None = None
+    ) -> bytes:
+        """Make one file.
+
+        Parameters
+        ----------
+        what : str
+            One of `FILE_KINDS`.
+        asked : FigureAsked
+            For a figure, and for the figures in a report.
+        made_on : date, optional
+            Stands in a report; today where it is not given.
+
+        Raises
+        ------
+        SettingError
+            When a figure cannot be as it is asked for.
+        """
+        if what == "report":
+            return self.report(asked, made_on or date.today())
+        if what.startswith("figure-"):
+            return self.figure(cast(FigureKind, what.removeprefix("figure-")), asked)
+        (data,) = self.images([cast(ImageFile, what)]).values()
+        return data
+
+    def _words(self, asked: FigureAsked) -> str:
+        return self.caption() if asked.caption is None else asked.caption
