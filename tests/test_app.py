@@ -1,10 +1,14 @@
 """The page's states, without a browser; what it looks like is in tests/browser."""
 
+import gc
 import io
 import json
+import logging
 import math
 import os
 import re
+import threading
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -53,6 +57,21 @@ def click(page, label):
     return check(button.click().run())
 
 
+def bar(page):
+    """The control that switches between the open exports."""
+    return page.segmented_control(key="export")
+
+
+def exports(page):
+    """The open exports, as the control tells them apart, and which of them is shown."""
+    (shown,) = bar(page).formatted_values
+    return bar(page).options, shown
+
+
+def switch(page, number):
+    check(bar(page).set_value(number).run())
+
+
 def line(page):
     """The line that says what was counted."""
     return page.markdown[-1].value
@@ -61,6 +80,11 @@ def line(page):
 def said(page):
     """The problems that the page shows, as their reader sees them."""
     return [error.value.replace("\\", "") for error in page.error]
+
+
+def infos(page):
+    """The notices that the page shows, as their reader sees them."""
+    return [info.value.replace("\\", "") for info in page.info]
 
 
 def told(page, name):
@@ -145,7 +169,8 @@ def test_the_sample_opens_with_every_recording_ticked():
     names = [recording.name for recording in export.recordings]
     assert [row.ticked for row in listed(page)] == [True] * 4
     assert [row.name for row in listed(page)] == names
-    assert page.selectbox(key="export").options == ["Shop shelf · Reference Image Mapper"]
+    assert exports(page) == (["Shop shelf"], "Shop shelf")
+    assert bar(page).help == "Shop shelf · Reference Image Mapper"
     assert not page.error
     numbers = [int(n.replace(",", "")) for n in re.findall(r"[\d,]*\d", line(page))]
     used, recordings, outside, undetected, unreadable, rows = numbers
@@ -258,7 +283,8 @@ def test_a_zip_with_two_enrichments_gives_both():
         for file, data in builders.export_files().items()
     }
     page = drop(app(), both__zip=builders.write_zip(io.BytesIO(), both).getvalue())
-    assert sorted(page.selectbox(key="export").options) == [
+    assert sorted(bar(page).options) == ["Poster", "Shelf"]
+    assert sorted(bar(page).help.split("  \n")) == [
         "Poster · Reference Image Mapper",
         "Shelf · Reference Image Mapper",
     ]
@@ -267,41 +293,34 @@ def test_a_zip_with_two_enrichments_gives_both():
 def test_the_same_export_again_gets_a_number():
     zipped = builders.export_zip()
     page = drop(drop(drop(app(), a__zip=zipped), a__zip=zipped), a__zip=zipped)
-    box = page.selectbox(key="export")
-    assert box.options == [
-        "Shelf · Reference Image Mapper",
-        "Shelf (2) · Reference Image Mapper",
-        "Shelf (3) · Reference Image Mapper",
-    ]
-    assert box.options[box.index] == "Shelf (3) · Reference Image Mapper"
+    assert exports(page) == (["Shelf", "Shelf (2)", "Shelf (3)"], "Shelf (3)")
 
 
 def test_each_export_keeps_its_own_ticks():
     page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
     tick(page, {1})
-    first, second = page.selectbox(key="export").options
-    check(page.selectbox(key="export").select_index(0).run())
-    assert first == "Shelf · Reference Image Mapper"
+    switch(page, 0)
+    assert exports(page) == (["Shelf", "Poster"], "Shelf")
     assert [row.ticked for row in listed(page)] == [True, True]
-    check(page.selectbox(key="export").select_index(1).run())
-    assert second == "Poster · Reference Image Mapper"
+    switch(page, 1)
+    assert exports(page) == (["Shelf", "Poster"], "Poster")
     assert [row.ticked for row in listed(page)] == [False, True]
 
 
 def test_a_message_about_another_export_leaves_the_chosen_one_alone():
     page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
     late = ticks(page, {1})
-    check(page.selectbox(key="export").select_index(0).run())
+    switch(page, 0)
     page = say(page, late)
     assert [row.ticked for row in listed(page)] == [True, True]
-    check(page.selectbox(key="export").select_index(1).run())
+    switch(page, 1)
     assert [row.ticked for row in listed(page)] == [False, True]
 
 
 def test_removing_an_export_leaves_the_others():
     page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
     page = click(page, "Remove")
-    assert page.selectbox(key="export").options == ["Shelf · Reference Image Mapper"]
+    assert exports(page) == (["Shelf"], "Shelf")
     assert click(page, "Remove").title[0].value == "Gazeheat"
 
 
@@ -312,6 +331,200 @@ def test_loose_files_of_one_export_are_read_together():
     )
     check(page.run())
     assert line(page) == ALL_COUNTED
+
+
+def test_more_exports_than_segments_are_a_list():
+    page = drop(app(), **{f"{name}__zip": builders.export_zip(name=name) for name in "ABCD"})
+    assert exports(page) == (["A", "B", "C", "D"], "D")
+    switch(page, 1)
+    page = drop(page, e__zip=builders.export_zip(name="E"))
+    box = page.selectbox(key="export")
+    assert box.options == [f"{name} · Reference Image Mapper" for name in "ABCDE"]
+    assert box.value == 4
+    check(box.select_index(2).run())
+    page = click(page, "Remove")
+    assert exports(page) == (["A", "B", "D", "E"], "E")
+
+
+def test_exports_of_one_name_show_their_kinds():
+    page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(kind=MM))
+    page = drop(page, c__zip=builders.export_zip(name="Poster", kind=MM))
+    assert exports(page) == (
+        ["Shelf · Reference Image Mapper", "Shelf · Marker Mapper", "Poster"],
+        "Poster",
+    )
+
+
+def rename(page, name):
+    (field,) = [one for one in page.text_input if one.label == "Name of this export"]
+    field.input(name)
+    return click(page, "Use this name")
+
+
+def test_an_export_can_be_renamed_and_its_files_follow():
+    page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
+    page = rename(page, "  *Wall*\n\u202e2 ")
+    assert exports(page) == (["Shelf", "\\*Wall\\* �2"], "\\*Wall\\* �2")
+    assert download_buttons(page)[1].name == "_Wall_ �2_overlay.png"
+    (stage,) = told(page, "gazeheat_stage")
+    assert stage["words"].startswith("Heatmap over the reference image of *Wall* �2, from 5")
+    # Told apart from the others, as a new one would be; an empty name changes nothing.
+    page = rename(page, "Shelf")
+    assert exports(page) == (["Shelf", "Shelf (2)"], "Shelf (2)")
+    assert exports(rename(page, " ")) == (["Shelf", "Shelf (2)"], "Shelf (2)")
+    assert exports(rename(page, "Shelf (2)")) == (["Shelf", "Shelf (2)"], "Shelf (2)")
+
+
+def test_a_name_from_right_to_left_turns_nothing_beside_it():
+    name = "מדף 12"
+    page = drop(app(), a__zip=builders.export_zip(name=name), b__zip=builders.export_zip())
+    assert bar(page).options == [f"\u2068{name}\u2069", "Shelf"]
+    assert bar(page).help.startswith(f"\u2068{name}\u2069 · Reference")
+    assert infos(page) == [f"2 exports added: \u2068{name}\u2069, Shelf"]
+
+
+# --- Undo ----------------------------------------------------------------------------
+
+
+def undo_line(page):
+    return [one.value for one in page.caption if one.value.endswith(("removed.", "cleared."))]
+
+
+def test_undo_after_a_clear_brings_everything_back_as_it_was():
+    page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
+    page = rename(page, "Wall")
+    switch(page, 0)
+    check(page.checkbox[0].uncheck().run())
+    before = line(page), picture_source(page)
+    visit = page.session_state["visit"]
+    loan = visit.opened[0].loan
+    page = click(page, "Clear")
+    assert page.title[0].value == "Gazeheat"
+    assert undo_line(page) == ["2 exports were cleared."]
+    assert loan.maker("picture") is None, "the browser's addresses end at once"
+    page = click(page, "Undo")
+    assert exports(page) == (["Shelf", "Wall"], "Shelf")
+    assert [box.value for box in page.checkbox] == [False, True]
+    assert line(page) == before[0]
+    assert picture_source(page) != before[1]
+    assert visit.opened[0].loan.maker("picture")().mime == "image/jpeg"
+    assert not undo_line(page)
+
+
+def test_undo_after_a_remove_brings_it_back_to_its_place():
+    page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
+    switch(page, 0)
+    page = click(page, "Remove")
+    assert undo_line(page) == ["Shelf was removed."]
+    page = rename(page, "Shelf")  # its name is taken meanwhile
+    assert exports(click(page, "Undo")) == (["Shelf (2)", "Shelf"], "Shelf (2)")
+
+
+@pytest.mark.parametrize("how", ["two minutes", "Forget now", "new files", "the next Remove"])
+def test_what_was_closed_is_freed(how, monkeypatch):
+    started = []
+
+    class Timer(threading.Timer):
+        def start(self):
+            started.append(self)
+
+    monkeypatch.setattr(threading, "Timer", Timer)
+    page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
+    visit = page.session_state["visit"]
+    study = weakref.ref(visit.opened[1].export)
+    page = click(page, "Remove")
+    (timer,) = started
+    assert timer.interval == 120
+    assert study() is not None
+    if how == "two minutes":
+        monkeypatch.setattr(threading, "current_thread", lambda: timer)
+        timer.function()
+        monkeypatch.undo()
+    elif how == "Forget now":
+        page = click(page, "Forget now")
+    elif how == "new files":
+        page = drop(page, c__zip=b"no ZIP")
+    else:
+        page = click(page, "Remove")
+    gc.collect()
+    assert study() is None
+    if how == "two minutes":  # the visitor still sees the button
+        page = click(page, "Undo")
+        (words,) = said(page)
+        assert words.startswith("It cannot be brought back")
+        assert exports(page) == (["Shelf"], "Shelf")
+    elif how == "the next Remove":
+        assert undo_line(page) == ["Shelf was removed."]
+    else:
+        assert not undo_line(page)
+
+
+# --- Messages ------------------------------------------------------------------------
+
+
+def close(page, position):
+    buttons = [button for button in page.button if button.label == "Close this message"]
+    return check(buttons[position].click().run())
+
+
+def test_a_problem_can_be_closed_and_the_others_stay():
+    page = drop(app(), a__zip=b"no", b__zip=b"no", c__zip=builders.export_zip())
+    assert [words.split(":")[0] for words in said(page)] == ["a.zip", "b.zip"]
+    page = close(page, 0)
+    assert [words.split(":")[0] for words in said(page)] == ["b.zip"]
+    assert not close(page, 0).error
+    assert line(page) == ALL_COUNTED
+
+
+def test_a_closed_notice_stays_closed_for_its_study_and_no_other():
+    odd = builders.export_files()
+    odd["photo.jpeg"] = odd.pop("reference_image.jpeg")
+    zipped = {
+        f"{name}__zip": builders.write_zip(
+            io.BytesIO(), {f"{builders.folder_name(name)}/{file}": odd[file] for file in odd}
+        ).getvalue()
+        for name in ("Shelf", "Poster")
+    }
+    page = drop(app(), **zipped)
+
+    def notices(page):
+        return [one.value for one in page.info if "photo.jpeg" in one.value]
+
+    (_, notice) = [one.value for one in page.info]
+    assert "is used as the reference image" in notice
+    page = close(page, 1)
+    assert not notices(page)
+    switch(page, 0)
+    assert len(notices(page)) == 1
+    switch(page, 1)
+    assert not notices(page)
+    assert not notices(click(click(page, "Clear"), "Undo"))
+
+
+def test_several_exports_of_one_drop_are_said_until_one_goes():
+    names = ("Shelf", "Poster", "Wall", "Floor", "Door")
+    page = drop(app(), **{f"{name}__zip": builders.export_zip(name=name) for name in names})
+    assert infos(page) == ["5 exports added: Shelf, Poster, Wall, Floor and 1 more"]
+    assert not click(page, "Remove").info
+    assert not drop(page, one__zip=builders.export_zip(name="One")).info
+
+
+def test_the_administrator_s_notice_is_text_on_the_empty_page(monkeypatch):
+    monkeypatch.setenv("GAZEHEAT_NOTICE", "Down on *Friday*.\n# Ask ada@lab.example " + 600 * "x")
+    page = app()
+    (info,) = page.info
+    assert info.value.startswith("Down on \\*Friday\\*. # Ask ada")
+    assert len(info.value.replace("\\", "").replace("\u2060", "")) == 500
+    assert not click(page, "Try the sample").info
+
+
+def test_the_log_tells_what_was_opened_without_names(caplog):
+    caplog.set_level(logging.INFO, "gazeheat")
+    drop(app(), secret__zip=builders.export_zip(name="Secret"))
+    (line,) = [record.message for record in caplog.records if record.name == "gazeheat"]
+    assert re.fullmatch(
+        r"opened a study: Reference Image Mapper, 2 recordings, 9 rows, \d+\.\d s", line
+    )
 
 
 # --- Problems ------------------------------------------------------------------------
@@ -372,7 +585,7 @@ def test_a_fault_of_ours_is_one_sentence_is_logged_and_takes_nothing_away(monkey
     assert error.value.startswith(UNEXPECTED)
     assert "RuntimeError: a fault of ours" in caplog.text
     assert line(page) == ALL_COUNTED
-    assert page.selectbox(key="export").options == ["Shelf · Reference Image Mapper"]
+    assert exports(page) == (["Shelf"], "Shelf")
 
 
 @pytest.mark.parametrize(
@@ -434,10 +647,7 @@ def test_a_session_opens_so_many_exports_and_no_more(monkeypatch):
         "Remove what you do not need, then give it again."
     )
     page = drop(click(page, "Remove"), c__zip=builders.export_zip(name="Third"))
-    assert page.selectbox(key="export").options == [
-        "Shelf · Reference Image Mapper",
-        "Third · Reference Image Mapper",
-    ]
+    assert exports(page) == (["Shelf", "Third"], "Third")
 
 
 def test_of_many_exports_those_without_room_are_said_once(monkeypatch):
@@ -451,7 +661,7 @@ def test_of_many_exports_those_without_room_are_said_once(monkeypatch):
     page = drop(app(), study__zip=builders.write_zip(io.BytesIO(), files).getvalue())
     (words,) = said(page)
     assert words.startswith("C and 2 more: not opened, since 2 exports are open")
-    assert len(page.selectbox(key="export").options) == 2
+    assert len(bar(page).options) == 2
 
 
 def test_a_session_holds_so_much_memory_and_no_more(monkeypatch):
@@ -497,7 +707,7 @@ def test_a_lone_picture_goes_to_the_open_export():
     page = drop(app(), shelf__zip=builders.export_zip(size=None))
     page = drop(page, p__png=builders.picture_bytes((40, 30), "PNG"))
     assert line(page) == ALL_COUNTED
-    assert len(page.selectbox(key="export").options) == 1
+    assert len(bar(page).options) == 1
 
 
 def test_a_surface_without_a_picture_gets_a_plain_ground():
@@ -729,8 +939,8 @@ def test_two_sessions_share_nothing():
     assert line(mine) == ALL_COUNTED
     assert theirs.run().title[0].value == "Gazeheat"
     theirs = drop(theirs, poster__zip=builders.export_zip(name="Poster"))
-    assert theirs.selectbox(key="export").options == ["Poster · Reference Image Mapper"]
-    assert mine.run().selectbox(key="export").options == ["Shelf · Reference Image Mapper"]
+    assert exports(theirs) == (["Poster"], "Poster")
+    assert exports(check(mine.run())) == (["Shelf"], "Shelf")
 
 
 def test_a_visit_is_forgotten_once_its_visitor_has_left():

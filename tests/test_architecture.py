@@ -103,8 +103,8 @@ def test_arrows_run_one_way(file):
 # server ← command
 HELD = {"markup", "session"}
 ON_THE_PAGE = {
-    "welcome": {"frame", "incoming", "library"},
-    "bar": {"frame", "incoming", "library", "session"},
+    "welcome": {"markup", "frame", "incoming", "library"},
+    "bar": HELD | {"frame", "incoming", "library"},
     "missing": HELD | {"frame", "incoming"},
     "recordings": {"component", "session"},
     "look": set(),

@@ -185,10 +185,10 @@ def test_the_page_says_it_once_and_keeps_the_open_study(name, caplog):
     asks = [one.value for one in page.subheader] == ["Which picture was looked at?"]
     assert len(page.error) + asks == (bool(case.expected.beside) if is_drawn else 1)
     # Whatever was added is open now; the study before is one choice away, as it was.
-    box = page.selectbox(key="export")
+    box = page.segmented_control(key="export")
     assert len(box.options) == (2 if is_drawn or not page.error else 1)
-    assert box.options[0] == "Before · Reference Image Mapper"
-    check_page(box.select_index(0).run())
+    assert box.options[0] == "Before"
+    check_page(box.set_value(0).run())
     assert line(page) == ALL_COUNTED
     assert len(charts(page)) == 1
     assert "Traceback" not in caplog.text

@@ -27,6 +27,8 @@ from gazeheat_core.model import Frame
 GAZE_FILE = "gaze.csv"
 FIXATIONS_FILE = "fixations.csv"
 SECTIONS_FILE = "sections.csv"
+# The name of an export whose files came without a folder or a ZIP.
+UNTITLED = "Untitled export"
 PICTURE_STEMS = ("reference_image", "plane_image")
 PICTURE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -224,7 +226,7 @@ def _recognise(file: SourceFile, folder: PurePosixPath, members: list[SourceFile
     table = read_header(file)
     form = _gaze_format(table, members)
     formats.find_layout(form, table)  # names the missing columns
-    name = folder.name or re.sub(r"\.zip$", "", file.source, flags=re.IGNORECASE) or "Export"
+    name = folder.name or re.sub(r"\.zip$", "", file.source, flags=re.IGNORECASE) or UNTITLED
     return FoundExport(
         name=shown(enrichment_name(name)),
         kind=enrichment_kind(name, form),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import logging
 import os
 import socket
 import sys
@@ -121,8 +120,6 @@ def _serve(options: argparse.Namespace) -> None:
             print(f"Open {_url()} in a browser. Ctrl+C ends the page.", flush=True)
             yield
 
-    # How far the server is in starting is of interest to its developers.
-    logging.disable(logging.INFO)
     st.App(SCRIPT, routes=ROUTES, middleware=MIDDLEWARE, lifespan=announced).run(config=settings)
 
 

@@ -45,7 +45,9 @@ def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
 
     def make(what: FileKind, form: str | None = None) -> File:
         asked = FigureAsked() if form is None else FigureAsked.from_json(form)
-        return File(output.make(what, asked), output.mime(what), output.name(what))
+        data = output.make(what, asked)
+        size = "{} x {} px".format(*study.size())
+        return File(data, output.mime(what), output.name(what), size)
 
     def offer(what: FileKind) -> dict[str, Any]:
         of_form = what in _OF_FORM

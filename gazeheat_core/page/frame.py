@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
+from zlib import crc32
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from gazeheat_core.page.markup import plain
+from gazeheat_core.page.markup import isolated, plain
 from gazeheat_core.page.server import TITLE as TITLE
-from gazeheat_core.page.session import my_visit, words
+from gazeheat_core.page.session import Opened, Visit, my_visit, words
+
+# Of many names, so many are said.
+FEW_NAMES = 4
 
 Parameters = ParamSpec("Parameters")
 
@@ -37,8 +41,83 @@ def centred() -> DeltaGenerator:
     return st.container(horizontal_alignment="center").container(width=900)
 
 
-def show_problems() -> None:
-    """Show what was wrong with the last files."""
+# --- Messages ------------------------------------------------------------------------
+
+
+def show_messages() -> None:
+    """Show what was wrong with the last files, what they made, and what can be undone."""
     visit = my_visit()
-    for problem in [*visit.interrupted, *visit.problems]:
-        st.error(plain(problem), icon=":material/error:")
+    for problem in dict.fromkeys([*visit.interrupted, *visit.problems]):
+        message(st.error, problem, ":material/error:", close_problem)
+    offer_undo(visit)
+    names = [visit.opened[one].export.name for one in visit.added if one in visit.opened]
+    if 1 < len(names) == len(visit.added):
+        which = ", ".join(isolated(name) for name in names[:FEW_NAMES])
+        if len(names) > FEW_NAMES:
+            which += f" and {len(names) - FEW_NAMES:,} more"
+        message(st.info, f"{len(names):,} exports added: {which}", ":material/add:", close_added)
+
+
+def show_notices(opened: Opened) -> None:
+    """Show what is to be said of a study."""
+    for notice in opened.notices:
+        message(st.info, notice, ":material/info:", opened.closed.add)
+
+
+def message(
+    box: Callable[..., DeltaGenerator], text: str, icon: str, close: Callable[[str], None]
+) -> None:
+    """Show a sentence in a box with a small button that closes it.
+
+    Parameters
+    ----------
+    box : callable
+        Streamlit's function for that kind of message.
+    text : str
+        The sentence; text, no Markdown.
+    icon : str
+    close : callable
+        Is given the text, and has it shown no more.
+    """
+    # By the text, so that a second click on the same place does not close the next one.
+    key = f"{crc32(text.encode()):x}"
+    with st.container(key=f"message-{key}"):
+        box(plain(text), icon=icon)
+        st.button(
+            "Close this message",
+            icon=":material/close:",
+            type="tertiary",
+            key=f"close-{key}",
+            on_click=close,
+            args=(text,),
+        )
+
+
+def close_problem(text: str) -> None:
+    """Show a problem no more."""
+    visit = my_visit()
+    visit.problems = [one for one in visit.problems if one != text]
+    visit.interrupted = [one for one in visit.interrupted if one != text]
+
+
+def close_added(_: str) -> None:
+    """Say no more what the last files made."""
+    my_visit().added = ()
+
+
+def offer_undo(visit: Visit) -> None:
+    """Say what was closed last, and offer to bring it back."""
+    taken = visit.taken_away
+    if taken is None:
+        return
+    names = taken.names
+    what = f"{isolated(names[0])} was" if len(names) == 1 else f"{len(names):,} exports were"
+    with st.container(horizontal=True, vertical_alignment="center", key="undo"):
+        st.caption(plain(f"{what} {taken.verb}."), width="content")
+        st.button("Undo", on_click=visit.undo, help="Possible for two minutes.")
+        st.button(
+            "Forget now",
+            type="tertiary",
+            on_click=visit.give_up_undo,
+            help="Free it at once; then it cannot be brought back.",
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -46,7 +47,6 @@ def drop_exports(label: str) -> None:
 def take_uploads(files: list[UploadedFile]) -> None:
     """Read what was dropped, free it, and run the page again with the studies it made."""
     visit = my_visit()
-    visit.problems.clear()
     # The visitor can start another run before this one ends. That run shows an empty
     # uploader and this sentence.
     visit.uploader += 1
@@ -55,11 +55,11 @@ def take_uploads(files: list[UploadedFile]) -> None:
         "else was pressed. Give the files again."
     ]
     try:
-        with visit.in_words():
+        with visit.taking(), visit.in_words():
             sources = sources_of(gh.Upload(file.name, file) for file in files)
             picture = lone_picture(sources)
-            if picture is not None and visit.opened:
-                take_picture(visit.opened[st.session_state["export"]], picture)
+            if picture is not None and visit.chosen is not None:
+                take_picture(visit.opened[visit.chosen], picture)
             else:
                 with my_turn():
                     for source in sources:
@@ -83,10 +83,10 @@ def lone_picture(sources: Sequence[Given]) -> gh.Upload | None:
 def take_only_picture(opened: Opened, file: UploadedFile) -> None:
     """Read the picture that a study was waiting for, and run the page again with it."""
     visit = my_visit()
-    visit.problems.clear()
     visit.uploader += 1
     try:
-        take_picture(opened, gh.Upload(file.name, file))
+        with visit.taking():
+            take_picture(opened, gh.Upload(file.name, file))
     finally:
         release([file])
     st.rerun()
@@ -109,7 +109,8 @@ def read_source(visit: Visit, source: Given) -> None:
             left = len(found) - number
             visit.check_room(one.name if left == 1 else f"{one.name} and {left - 1:,} more")
             with visit.in_words():
-                visit.add(read_study(one, show_progress(progress, one.name)))
+                start_s = time.monotonic()
+                visit.add(read_study(one, show_progress(progress, one.name)), start_s)
     progress.empty()
 
 
@@ -146,7 +147,6 @@ def sample_bytes() -> bytes:
 def open_sample() -> None:
     """Read the sample through the same reader as an upload."""
     visit = my_visit()
-    visit.problems.clear()
-    with visit.in_words():
+    with visit.taking(), visit.in_words():
         sample = gh.Upload("Gazeheat sample.zip", io.BytesIO(sample_bytes()))
         read_source(visit, sample)

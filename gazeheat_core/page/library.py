@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import Executor, as_completed
 from contextlib import ExitStack
 from pathlib import Path
@@ -69,8 +70,8 @@ def choose_from_server() -> None:
             "read there and do not pass through your browser.",
         )
         if st.button("Open study", disabled=chosen is None) and chosen is not None:
-            my_visit().problems.clear()
-            open_from_server(Library(Path(root)), studies[chosen])
+            with my_visit().taking():
+                open_from_server(Library(Path(root)), studies[chosen])
             st.rerun()
 
 
@@ -113,8 +114,10 @@ def open_one(visit: Visit, place: Path, found: FoundExport, progress: DeltaGener
     def waiting() -> None:
         progress.caption(f":material/hourglass_top: {plain(found.name)} is being read.")
 
+    start_s = time.monotonic()
     try:
-        visit.add(shared_studies().get(identity(place, found), read, waiting), is_shared=True)
+        study = shared_studies().get(identity(place, found), read, waiting)
+        visit.add(study, start_s, is_shared=True)
         return
     except gh.PictureMissingError:
         pass
@@ -124,7 +127,7 @@ def open_one(visit: Visit, place: Path, found: FoundExport, progress: DeltaGener
         raise
     # The page asks for a picture; the samples are needed to check whether it fits.
     with my_turn():
-        visit.add(read_export(found, show_progress(progress, found.name)))
+        visit.add(read_export(found, show_progress(progress, found.name)), start_s)
 
 
 @st.cache_resource(show_spinner=False)

@@ -17,12 +17,12 @@ from threadpoolctl import threadpool_limits
 import gazeheat_core as gh
 from gazeheat_core.page.bar import bar
 from gazeheat_core.page.downloads import downloads
-from gazeheat_core.page.frame import TITLE, kept, show_problems
+from gazeheat_core.page.frame import TITLE, kept, show_messages, show_notices
 from gazeheat_core.page.look import choose_look
-from gazeheat_core.page.markup import plain
+from gazeheat_core.page.markup import isolated
 from gazeheat_core.page.missing import ask_for_picture
 from gazeheat_core.page.recordings import picker
-from gazeheat_core.page.session import Opened, greet, my_visit
+from gazeheat_core.page.session import Opened, Visit, greet, my_visit
 from gazeheat_core.page.stage import prepare_stage, stage
 from gazeheat_core.page.welcome import welcome
 from gazeheat_core.report import COUNTS_HELP, counted, described, dominance, meaning
@@ -34,6 +34,35 @@ STYLE = """
 [data-testid="stHeader"] { height: 2.4rem; background: transparent; }
 .st-key-bar h3 { white-space: nowrap; padding: 0 1rem 0 0; }
 .st-key-bar [data-testid="stMarkdownContainer"] { margin: 0; }
+.st-key-export [data-testid="stButtonGroup"] {
+  display: flex;
+  flex-direction: row-reverse;
+  align-items: center;
+  gap: 0.4rem;
+}
+.st-key-export [data-testid="stWidgetLabel"] { margin: 0; min-height: 0; }
+.st-key-export [data-testid="stWidgetLabel"] > :first-child,
+[class*="st-key-close-"] button [data-testid="stMarkdownContainer"] {
+  position: absolute;
+  width: 1px;
+  height: 1px;
+  overflow: hidden;
+  clip-path: inset(50%);
+}
+.st-key-export [data-testid="stButtonGroup"] p {
+  max-width: min(13rem, 40vw);
+  overflow: hidden;
+  text-overflow: ellipsis;
+  white-space: nowrap;
+}
+[class*="st-key-message-"] { position: relative; }
+[class*="st-key-message-"] [data-testid="stAlertContainer"] { padding-right: 3rem; }
+[class*="st-key-message-"] [class*="st-key-close-"] {
+  position: absolute;
+  top: 0.4rem;
+  right: 0.6rem;
+  width: auto;
+}
 [data-testid="stCaptionContainer"] { opacity: 0.75; }
 /* Streamlit fades what a slow server has not sent again. */
 .st-key-recordings { opacity: 1 !important; transition: none !important; }
@@ -49,25 +78,30 @@ STYLE = """
 @kept
 def main() -> None:
     """Lay out the page."""
-    st.set_page_config(page_title=TITLE, layout="wide")
-    settle()
     visit = my_visit()
+    st.set_page_config(page_title=tab_title(visit), layout="wide")
+    settle()
     greet(visit)
     st.html(STYLE)
-    if visit.opened:
+    if visit.chosen is not None:
         study()
     else:
         welcome()
         prepare_stage()
 
 
+def tab_title(visit: Visit) -> str:
+    """Return what the browser's tab is called: by the study that is shown."""
+    opened = visit.opened.get(-1 if visit.chosen is None else visit.chosen)
+    return TITLE if opened is None else f"{isolated(opened.export.name)} · {TITLE}"
+
+
 def study() -> None:
     """Show the bar, and the chosen study below it."""
     number = bar()
-    show_problems()
+    show_messages()
     opened = my_visit().opened[number]
-    for notice in opened.export.notices:
-        st.info(plain(notice), icon=":material/info:")
+    show_notices(opened)
     if opened.export.image is None:
         ask_for_picture(opened)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from unicodedata import bidirectional
 
 # Characters that Markdown reads as text after a backslash.
 _MARKS = re.compile(
@@ -42,3 +43,17 @@ def plain(text: str) -> str:
     """
     line = _LINE_ENDS.sub(" ", text)
     return _MARKS.sub(r"\\\g<0>", _LATE.sub(_WORD_JOINER, line))
+
+
+def isolated(name: str) -> str:
+    r"""Keep a name that is written from right to left from turning the text beside it.
+
+    Examples
+    --------
+    >>> isolated("Shelf")
+    'Shelf'
+    >>> isolated("\u05de\u05d3\u05e3") == "\u2068\u05de\u05d3\u05e3\u2069"
+    True
+    """
+    is_turned = any(bidirectional(character) in ("R", "AL", "AN") for character in name)
+    return f"\u2068{name}\u2069" if is_turned else name

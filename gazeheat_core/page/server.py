@@ -17,9 +17,10 @@ import logging
 import re
 import secrets
 import threading
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import distribution, version
@@ -86,11 +87,14 @@ class File:
     mime : str
     name : str
         What a download is called; empty for a file that is shown.
+    facts : str
+        What the log says of a download; no names.
     """
 
     data: bytes
     mime: str
     name: str = ""
+    facts: str = ""
 
 
 class Loan:
@@ -136,8 +140,9 @@ _drawing = asyncio.Semaphore(FILES_AT_A_TIME)
 async def fetch(request: Request) -> Response:
     """Answer with a lent file, or say why there is none."""
     loan = _loans.get(request.path_params["secret"])
+    what = request.path_params["what"]
     of_form = request.method == "POST"
-    make = None if loan is None else loan.maker(request.path_params["what"], of_form=of_form)
+    make = None if loan is None else loan.maker(what, of_form=of_form)
     if make is None:
         return PlainTextResponse(NOT_OPEN, 404)
     if of_form:
@@ -146,6 +151,7 @@ async def fetch(request: Request) -> Response:
             return PlainTextResponse(TOO_LONG, 413)
         make = partial(make, form)
     async with _drawing:
+        start_s = time.monotonic()
         try:
             file = await run_in_threadpool(make)
         except GazeheatError as error:
@@ -157,6 +163,7 @@ async def fetch(request: Request) -> Response:
         # The browser may keep a picture for as long as the page could be open.
         headers = {"Cache-Control": "private, max-age=86400, immutable"}
         return Response(file.data, media_type=file.mime, headers=headers)
+    log.info("drew %s, %s, %.1f s", what, file.facts, time.monotonic() - start_s)
     disposition = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
     headers = {"Cache-Control": "no-store", "Content-Disposition": disposition}
     return Response(file.data, media_type=file.mime, headers=headers)
@@ -375,9 +382,23 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     _loop = asyncio.get_running_loop()
     hold_uploads_once()
     try:
-        yield
+        with _logging():
+            yield
     finally:
         _loop = None
+
+
+@contextmanager
+def _logging() -> Iterator[None]:
+    """Write what happens to the server's log: to the standard error, a line each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def close_session(session_id: str) -> None:

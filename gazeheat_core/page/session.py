@@ -7,6 +7,7 @@ import gc
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -16,11 +17,22 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 import gazeheat_core as gh
-from gazeheat_core.exports import LIMITS
+from gazeheat_core.errors import shown
+from gazeheat_core.exports import LIMITS, formats
 from gazeheat_core.exports.sources import GIB
 from gazeheat_core.page.server import File, Loan, close_session
+from gazeheat_core.report import recordings
 
 log = logging.getLogger("gazeheat")
+
+# How long Clear and Remove can be undone, in seconds. The page says "two minutes".
+UNDO_S = 120
+GONE = (
+    "It cannot be brought back: more than two minutes have passed, or other files came in. "
+    "Give the files again."
+)
+# A folder's name can make up any other kind, so none of those goes into the log.
+_LOGGED_KINDS = {*(one.title for one in formats.FORMATS), "Auto Image Mapper"}
 
 # Shown for errors that no other message covers.
 UNEXPECTED = (
@@ -56,6 +68,8 @@ class Opened:
         The files that the browser may fetch: the picture, and the downloads.
     ground : str
         The address of the picture.
+    closed : set of str
+        The export's notices that its visitor has closed.
     """
 
     number: int
@@ -66,6 +80,8 @@ class Opened:
     pool: gh.Pool | None = None
     loan: Loan = field(default_factory=Loan)
     ground: str = ""
+    closed: set[str] = field(default_factory=set)
+    _picture: File | None = None
 
     def __post_init__(self) -> None:
         self.ticked = set(range(len(self.export.recordings)))
@@ -80,16 +96,27 @@ class Opened:
             self.pool = gh.Pool.over(study)
             export = study
             # Each picture has an address of its own, since the browser keeps what it has fetched.
-            picture = File(gh.display_jpeg(image), "image/jpeg")
-            self.loan.end()
-            self.loan = Loan()
-            self.ground = self.loan.lend("picture", lambda: picture)
+            self._picture = File(gh.display_jpeg(image), "image/jpeg")
+            self.lend()
         self.export = export
 
     def tick(self, positions: Iterable[int]) -> None:
         """Tick these recordings and no others, whatever the browser is about to say."""
         self.ticked = set(positions)
         self.generation += 1
+
+    def lend(self) -> None:
+        """Lend the browser the picture, under a new address; what was lent before ends."""
+        self.loan.end()
+        self.loan = Loan()
+        picture = self._picture
+        if picture is not None:
+            self.ground = self.loan.lend("picture", lambda: picture)
+
+    @property
+    def notices(self) -> list[str]:
+        """What is to be said of the export, without what its visitor has closed."""
+        return [one for one in self.export.notices if one not in self.closed]
 
     @property
     def histograms(self) -> tuple[gh.RecordingHistogram, ...]:
@@ -112,44 +139,106 @@ class Opened:
         return self.export.size_bytes
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class TakenAway:
+    """What Clear or Remove took away, and can be brought back for a while.
+
+    Attributes
+    ----------
+    opened : dict of int to Opened
+        All studies that were open before, by number, in their order.
+    chosen : int
+        The one that was chosen.
+    names : tuple of str
+        Those of the studies that were closed.
+    verb : str
+        How: "cleared" or "removed".
+    timer : threading.Timer
+        Ends the while.
+    """
+
+    opened: dict[int, Opened]
+    chosen: int
+    names: tuple[str, ...]
+    verb: str
+    timer: threading.Timer
+
+
 @dataclass(slots=True)
 class Visit:
     """All that one session holds: the open studies of one visitor."""
 
     opened: dict[int, Opened] = field(default_factory=dict)
+    # The study that is shown; None as long as none is open.
+    chosen: int | None = None
     problems: list[str] = field(default_factory=list)
     # Shown by a run of the script that starts while an earlier run still reads files.
     interrupted: list[str] = field(default_factory=list)
+    # Numbers of the studies that the last files made.
+    added: tuple[int, ...] = ()
+    taken_away: TakenAway | None = None
     numbers: itertools.count[int] = field(default_factory=itertools.count)
-    # The study to select on the next run: a select box that is drawn cannot be changed.
-    newest: int | None = None
     # Part of the uploaders' keys: under a new key, an uploader is empty.
     uploader: int = 0
     # How often the connection has ended.
     departures: int = 0
 
-    def add(self, export: gh.Export | gh.Study, *, is_shared: bool = False) -> None:
+    @contextmanager
+    def taking(self) -> Iterator[None]:
+        """Take files in the body: what was said of earlier ones goes, and so does Undo."""
+        self.problems.clear()
+        self.added = ()
+        self.give_up_undo()
+        before = set(self.opened)
+        try:
+            yield
+        finally:
+            self.added = tuple(number for number in self.opened if number not in before)
+
+    def add(
+        self, export: gh.Export | gh.Study, started_s: float, *, is_shared: bool = False
+    ) -> None:
         """Add an export and select it; one of the same title gets a number.
 
-        A study that is shared is kept as it is, too: other visitors get the same.
+        Parameters
+        ----------
+        export : Export or Study
+        started_s : float
+            When its reading began, as `time.monotonic` tells it.
+        is_shared : bool
+            Whether other visitors get the same study. It is then kept as it is, too.
 
         Raises
         ------
         LimitError
             When the session would then hold too much.
         """
+        self.give_up_undo()
         self.check_room(export.title)
-        titles = {one.export.title for one in self.opened.values()}
         shared = export if is_shared and isinstance(export, gh.Study) else None
-        name = export.name
-        for copy in itertools.count(2):
-            if export.title not in titles:
-                break
-            export = replace(export, name=f"{name} ({copy})")
+        export = told_apart(export, self.opened.values())
         opened = Opened(next(self.numbers), export, shared)
         self._check_size(opened)
         self.opened[opened.number] = opened
-        self.newest = opened.number
+        self.chosen = opened.number
+        log.info(
+            "opened a study: %s, %s, %s rows, %.1f s",
+            export.kind if export.kind in _LOGGED_KINDS else "another mapper",
+            recordings(len(export.recordings)),
+            f"{export.rows:,}",
+            time.monotonic() - started_s,
+        )
+
+    def rename(self, number: int, name: str) -> None:
+        """Give a study another name; one of the same title gets a number.
+
+        An empty name changes nothing.
+        """
+        name = shown(" ".join(name.split()))
+        opened = self.opened.get(number)
+        if name and opened is not None:
+            others = [one for one in self.opened.values() if one is not opened]
+            opened.export = told_apart(replace(opened.export, name=name), others)
 
     def check_room(self, what: str) -> None:
         """Check that another export may be opened.
@@ -173,19 +262,77 @@ class Visit:
                 "would be open. Remove an export that you do not need, then give this one again."
             )
 
-    def forget(self) -> None:
-        """Close every study, and drop all messages."""
-        for opened in self.opened.values():
-            opened.loan.end()
-        self.opened.clear()
+    # --- What is closed ---
+
+    def clear(self) -> None:
+        """Close every study; for a while this can be undone."""
+        self._take_away([*self.opened], "cleared")
         self.problems.clear()
         self.interrupted = []
 
     def remove(self, number: int) -> None:
-        """Close one study."""
-        opened = self.opened.pop(number, None)
-        if opened is not None:
+        """Close one study; for a while this can be undone."""
+        if number in self.opened:
+            self._take_away([number], "removed")
+
+    def _take_away(self, numbers: list[int], verb: str) -> None:
+        if not numbers or self.chosen is None:
+            return
+        self.give_up_undo()
+        self.added = ()
+        before = dict(self.opened)
+        for number in numbers:
+            # Nothing can be fetched any more, though the study could come back.
+            self.opened.pop(number).loan.end()
+        names = tuple(before[number].export.name for number in numbers)
+        timer = threading.Timer(UNDO_S, self._end_undo)
+        timer.daemon = True
+        self.taken_away = TakenAway(before, self.chosen, names, verb, timer)
+        self.chosen = next(reversed(self.opened), None)
+        timer.start()
+
+    def undo(self) -> None:
+        """Bring back what was closed last, as it was."""
+        taken = self._withdraw()
+        if taken is None:
+            self.problems.append(GONE)
+            return
+        for number, opened in taken.opened.items():
+            if number not in self.opened:
+                opened.export = told_apart(opened.export, self.opened.values())
+                opened.lend()
+        self.opened = taken.opened
+        self.chosen = taken.chosen
+
+    def give_up_undo(self) -> None:
+        """Free what was closed last, if it could still be brought back."""
+        if self._withdraw() is not None:
+            return_memory()
+
+    def _withdraw(self) -> TakenAway | None:
+        taken, self.taken_away = self.taken_away, None
+        if taken is not None:
+            taken.timer.cancel()
+        return taken
+
+    def _end_undo(self) -> None:
+        """Free what was closed last, once its while is over."""
+        taken = self.taken_away
+        is_its_own = taken is not None and taken.timer is threading.current_thread()
+        del taken
+        if is_its_own:
+            self.give_up_undo()
+
+    def forget(self) -> None:
+        """Close every study for good, and drop all messages."""
+        self.give_up_undo()
+        for opened in self.opened.values():
             opened.loan.end()
+        self.opened.clear()
+        self.chosen = None
+        self.added = ()
+        self.problems.clear()
+        self.interrupted = []
 
     @contextmanager
     def in_words(self) -> Iterator[None]:
@@ -194,6 +341,17 @@ class Visit:
             yield
         except Exception as error:
             self.problems.append(words(error))
+
+
+def told_apart(export: gh.Export | gh.Study, others: Iterable[Opened]) -> gh.Export | gh.Study:
+    """Return an export, with a number in its name where another one has its title."""
+    titles = {one.export.title for one in others}
+    name = export.name
+    for copy in itertools.count(2):
+        if export.title not in titles:
+            break
+        export = replace(export, name=f"{name} ({copy})")
+    return export
 
 
 def words(error: Exception) -> str:

@@ -7,13 +7,17 @@ import io
 import streamlit as st
 
 import gazeheat_core as gh
-from gazeheat_core.page.frame import TITLE, centred, show_problems
+from gazeheat_core.errors import shown
+from gazeheat_core.page.frame import TITLE, centred, show_messages
 from gazeheat_core.page.incoming import (
     drop_exports,
     open_sample,
     sample_bytes,
 )
-from gazeheat_core.page.library import choose_from_server
+from gazeheat_core.page.library import choose_from_server, configured
+from gazeheat_core.page.markup import plain
+
+LONGEST_NOTICE = 500
 
 
 @st.cache_resource(show_spinner="Drawing the sample…")
@@ -34,7 +38,8 @@ def welcome() -> None:
     with centred():
         st.title(TITLE, anchor=False)
         st.markdown("See where people looked: a heatmap over your reference image.")
-        show_problems()
+        show_notice()
+        show_messages()
         picture, ways_in = st.columns([1.3, 1], gap="medium", vertical_alignment="center")
         picture.image(
             sample_picture(),
@@ -58,6 +63,13 @@ def welcome() -> None:
         with st.expander("What happens to my data?"):
             st.markdown(
                 "It goes to the server that shows this page and stays there in memory until "
-                "you press *Clear* or close the page. Nothing is written to disk, nobody else "
-                "who uses the page can see it, and nothing is sent anywhere."
+                "you close the page, or press *Clear* or *Remove*. These can be undone for two "
+                "minutes; then it is gone, or at once with *Forget now*. Nothing is written to "
+                "disk, nobody else who uses the page can see it, and nothing is sent anywhere."
             )
+
+
+def show_notice() -> None:
+    """Show what the administrator has to say to every visitor; text, no Markdown."""
+    if notice := " ".join(configured("GAZEHEAT_NOTICE").split()):
+        st.info(plain(shown(notice, LONGEST_NOTICE)), icon=":material/campaign:")

@@ -134,6 +134,7 @@ async def uploads(args):
         loaded = server.memory_bytes()
         for visitor in visitors:
             await visitor.click("Clear")
+            await visitor.click("Forget now")
         cleared = server.memory_bytes()
         for visitor in visitors:
             await visitor.leave()

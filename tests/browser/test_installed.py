@@ -138,7 +138,11 @@ def test_an_installed_page_serves_the_sample_from_any_folder(installed, tmp_path
         server.kill()
         server.wait()
         server.stdout.close()
-    assert log.read_text() == "gazeheat: Stopped.\n"
+    # What was opened and drawn, and nothing else: no warning, no trace, no name.
+    when, took = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", r"\d+\.\d s\n"
+    opened = rf"{when} opened a study: Reference Image Mapper, 4 recordings, [\d,]+ rows, {took}"
+    drew = rf"{when} drew heatmap, 2000 x 1500 px, {took}"
+    assert re.fullmatch(f"{opened}{drew}{opened}gazeheat: Stopped.\n", log.read_text())
     assert sorted(path.name for path in folder.iterdir()) == ["kept", "studies"]
 
 
@@ -161,7 +165,10 @@ def visit(browser, address):
     page.goto(address)
     open_sample(page)
     assert "samples of 4 recordings" in line(page).inner_text()
-    assert page.evaluate("[...seen]") == ["Gazeheat /favicon.png"]
+    assert page.evaluate("[...seen]") == [
+        "Gazeheat /favicon.png",
+        "Shop shelf · Gazeheat /favicon.png",
+    ]
     # The dark theme of .streamlit/config.toml.
     assert photograph(page).getpixel((3, DESKTOP["height"] - 3)) == (0x14, 0x17, 0x1B)
     name, data = download(page, "heatmap")

@@ -409,25 +409,22 @@ def test_a_real_marker_mapper_export_goes_all_the_way(page, real_marker_mapper):
 # --- More than one export ------------------------------------------------------------
 
 
-def export_box(page):
-    return page.get_by_role("combobox", name="Export")
+def segments(page):
+    return page.get_by_role("radiogroup", name="Export").get_by_role("radio")
 
 
 def titles(page):
-    """What the list of exports offers."""
-    export_box(page).click()
-    options = page.get_by_role("option")
-    expect(options.first).to_be_visible()
-    names = options.all_text_contents()
-    page.keyboard.press("Escape")
-    expect(options).to_have_count(0)
-    return names
+    """What the open exports are called in the bar."""
+    return segments(page).all_text_contents()
+
+
+def shows(page, title):
+    expect(segments(page).and_(page.get_by_role("radio", checked=True))).to_have_text(title)
 
 
 def choose(page, title):
-    export_box(page).click()
-    page.get_by_role("option", name=title).click()
-    expect(export_box(page)).to_have_value(title)
+    segments(page).get_by_text(title, exact=True).click()
+    shows(page, title)
 
 
 def test_a_zip_with_two_enrichments_offers_both(page):
@@ -438,10 +435,12 @@ def test_a_zip_with_two_enrichments_offers_both(page):
     }
     drop(page, {"both.zip": builders.write_zip(io.BytesIO(), files).getvalue()})
     drawn(page)
-    assert sorted(titles(page)) == ["Poster · Marker Mapper", "Shelf · Reference Image Mapper"]
-    choose(page, "Shelf · Reference Image Mapper")
+    assert sorted(titles(page)) == ["Poster", "Shelf"]
+    choose(page, "Shelf")
+    expect(page).to_have_title("Shelf · Gazeheat")
     expect(line(page)).to_have_text(ALL_COUNTED)
-    choose(page, "Poster · Marker Mapper")
+    choose(page, "Poster")
+    expect(page).to_have_title("Poster · Gazeheat")
     expect(line(page)).to_have_text(ALL_COUNTED)
 
 
@@ -454,43 +453,62 @@ def test_loose_files_of_one_export_make_an_export(page):
 def test_files_can_be_added_removed_and_cleared(page):
     zipped = builders.export_zip()
     drop(page, {"shelf.zip": zipped})
-    expect(export_box(page)).to_have_value("Shelf · Reference Image Mapper")
+    shows(page, "Shelf")
     add_files(page, {"poster.zip": builders.export_zip(name="Poster", kind=MM)})
-    expect(export_box(page)).to_have_value("Poster · Marker Mapper")
+    shows(page, "Poster")
     expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)  # it would cover the picture
     add_files(page, {"shelf.zip": zipped})
-    expect(export_box(page)).to_have_value("Shelf (2) · Reference Image Mapper")
-    assert titles(page) == [
-        "Shelf · Reference Image Mapper",
-        "Poster · Marker Mapper",
-        "Shelf (2) · Reference Image Mapper",
-    ]
-    choose(page, "Poster · Marker Mapper")
+    shows(page, "Shelf (2)")
+    assert titles(page) == ["Shelf", "Poster", "Shelf (2)"]
+    choose(page, "Poster")
     page.get_by_role("button", name="Remove").click()
-    expect(export_box(page)).to_have_value("Shelf (2) · Reference Image Mapper")
-    assert titles(page) == ["Shelf · Reference Image Mapper", "Shelf (2) · Reference Image Mapper"]
+    shows(page, "Shelf (2)")
+    assert titles(page) == ["Shelf", "Shelf (2)"]
     page.get_by_role("button", name="Clear").click()
     expect(page.get_by_role("button", name="Try the sample")).to_be_visible()
-    expect(export_box(page)).to_have_count(0)
+    expect(segments(page)).to_have_count(0)
     open_sample(page)
-    assert titles(page) == ["Shop shelf · Reference Image Mapper"]
+    assert titles(page) == ["Shop shelf"]
+
+
+def test_undo_after_a_clear_brings_the_picture_and_the_ticks_back(page):
+    before = open_sample(page)
+    untick(page, "P02")
+    drawn(page, instead_of=before)
+    counts = line(page).text_content()
+    seen, _ = shown_picture(page)
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="Name of this export").fill("Wall")
+    page.keyboard.press("Enter")
+    shows(page, "Wall")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_text("Wall was cleared.")).to_be_visible()
+    expect(page).to_have_title("Gazeheat")
+    page.get_by_role("button", name="Undo").click()
+    drawn(page)
+    shows(page, "Wall")
+    expect(page).to_have_title("Wall · Gazeheat")
+    expect(box(page, "P02")).not_to_be_checked()
+    expect(line(page)).to_have_text(counts)
+    assert difference(shown_picture(page)[0], WHOLE, seen) == 0
+    assert download(page, "overlay")[0] == "Wall_overlay.png"
 
 
 def test_each_export_keeps_its_ticks(page):
     drop(page, {"a.zip": builders.export_zip(), "b.zip": builders.export_zip(name="Poster")})
-    expect(export_box(page)).to_have_value("Poster · Reference Image Mapper")
+    shows(page, "Poster")
     untick(page, "P01")
     expect(line(page)).to_contain_text("2 samples of 1 recording")
-    choose(page, "Shelf · Reference Image Mapper")
+    choose(page, "Shelf")
     expect(box(page, "P01")).to_be_checked()
     expect(line(page)).to_have_text(ALL_COUNTED)
     untick(page, "P02")
     expect(line(page)).to_contain_text("3 samples of 1 recording")
-    choose(page, "Poster · Reference Image Mapper")
+    choose(page, "Poster")
     expect(box(page, "P01")).not_to_be_checked()
     expect(box(page, "P02")).to_be_checked()
     expect(line(page)).to_contain_text("2 samples of 1 recording")
-    choose(page, "Shelf · Reference Image Mapper")
+    choose(page, "Shelf")
     expect(box(page, "P01")).to_be_checked()
     expect(box(page, "P02")).not_to_be_checked()
 
@@ -526,13 +544,11 @@ def test_bad_files_are_explained_and_nothing_is_lost(page):
         ]
     )
     page.keyboard.press("Escape")
-    assert titles(page) == [
-        f"{name} · Reference Image Mapper" for name in ("Shelf", "Broken", "Poster")
-    ]
-    choose(page, "Broken · Reference Image Mapper")
+    assert titles(page) == ["Shelf", "Broken", "Poster"]
+    choose(page, "Broken")
     expect(page.get_by_text("this is no picture. Give a JPEG or a PNG file.")).to_be_visible()
     expect(page.get_by_role("heading", name="Which picture was looked at?")).to_be_visible()
-    choose(page, "Shelf · Reference Image Mapper")
+    choose(page, "Shelf")
     expect(line(page)).to_contain_text("2 samples of 1 recording")
 
 
@@ -599,8 +615,8 @@ def test_one_visitor_never_sees_what_another_has_brought(visit):
     drawn(ben)
     untick(ben, "P01")
     expect(line(ben)).to_contain_text("2 samples of 1 recording")
-    assert titles(ben) == ["Other · Reference Image Mapper"]
-    assert titles(ada) == ["Secret · Reference Image Mapper"]
+    assert titles(ben) == ["Other"]
+    assert titles(ada) == ["Secret"]
     expect(line(ada)).to_have_text(ALL_COUNTED)
     expect(visit().get_by_role("button", name="Try the sample")).to_be_visible()
 
