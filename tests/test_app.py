@@ -394,7 +394,7 @@ def test_undo_after_a_clear_brings_everything_back_as_it_was():
     page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
     page = rename(page, "Wall")
     switch(page, 0)
-    check(page.checkbox[0].uncheck().run())
+    tick(page, {1})
     before = line(page), picture_source(page)
     visit = page.session_state["visit"]
     loan = visit.opened[0].loan
@@ -404,7 +404,7 @@ def test_undo_after_a_clear_brings_everything_back_as_it_was():
     assert loan.maker("picture") is None, "the browser's addresses end at once"
     page = click(page, "Undo")
     assert exports(page) == (["Shelf", "Wall"], "Shelf")
-    assert [box.value for box in page.checkbox] == [False, True]
+    assert [row.ticked for row in listed(page)] == [False, True]
     assert line(page) == before[0]
     assert picture_source(page) != before[1]
     assert visit.opened[0].loan.maker("picture")().mime == "image/jpeg"
@@ -687,6 +687,7 @@ def test_a_missing_picture_is_asked_for_and_taken():
     assert [uploader.label for uploader in page.file_uploader] == [
         "Exports, or a picture for this one",
         "The reference image",
+        "Files on their way",  # of a drop anywhere; shown while there are some
     ]
     page.file_uploader[1].set_value([("p.png", builders.picture_bytes((40, 30), "PNG"), "")])
     assert line(check(page.run())) == ALL_COUNTED

@@ -110,6 +110,7 @@ ON_THE_PAGE = {
     "look": set(),
     "downloads": {"component", "server", "session"},
     "stage": {"component", "server", "session"},
+    "window": {"component", "incoming"},
 }
 ROOMS = {
     "__init__": set(),

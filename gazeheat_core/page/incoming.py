@@ -31,12 +31,19 @@ from gazeheat_core.sample import sample_zip
 log = logging.getLogger("gazeheat")
 
 
-def drop_exports(label: str) -> None:
-    """Show a place to drop files, and read them once they are there."""
+def drop_exports(label: str, place: str = "uploads") -> None:
+    """Show a place to drop files, and read them once they are there.
+
+    Parameters
+    ----------
+    label : str
+    place : str
+        Tells several on one page apart.
+    """
     files = st.file_uploader(
         label,
         accept_multiple_files=True,
-        key=f"uploads-{my_visit().uploader}",
+        key=f"{place}-{my_visit().uploader}",
         help="ZIPs as downloaded, or the files of one export together. Files that are not "
         "needed are passed over.",
     )

@@ -25,6 +25,7 @@ from gazeheat_core.page.recordings import picker
 from gazeheat_core.page.session import Opened, Visit, greet, my_visit
 from gazeheat_core.page.stage import prepare_stage, stage
 from gazeheat_core.page.welcome import welcome
+from gazeheat_core.page.window import take_drops, watch_window
 from gazeheat_core.report import COUNTS_HELP, counted, described, dominance, meaning
 
 # Streamlit has no setting for these.
@@ -83,8 +84,10 @@ def main() -> None:
     settle()
     greet(visit)
     st.html(STYLE)
+    watch_window(holds_study=bool(visit.opened))
     if visit.chosen is not None:
         study()
+        take_drops()
     else:
         welcome()
         prepare_stage()
