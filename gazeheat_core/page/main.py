@@ -10,6 +10,8 @@ slider changes is drawn by one fragment, which works on the bin grid.
 from __future__ import annotations
 
 import gc
+from html import escape
+from pathlib import Path
 
 import streamlit as st
 from threadpoolctl import threadpool_limits
@@ -27,6 +29,8 @@ from gazeheat_core.page.stage import prepare_stage, stage
 from gazeheat_core.page.welcome import welcome
 from gazeheat_core.page.window import take_drops, watch_window
 from gazeheat_core.report import COUNTS_HELP, counted, described, dominance, meaning
+
+PRINT_STYLE = Path(__file__).with_name("print.css")
 
 # Streamlit has no setting for these.
 STYLE = """
@@ -84,6 +88,7 @@ def main() -> None:
     settle()
     greet(visit)
     st.html(STYLE)
+    st.html(PRINT_STYLE)
     watch_window(holds_study=bool(visit.opened))
     if visit.chosen is not None:
         study()
@@ -137,6 +142,8 @@ def workbench(number: int) -> None:
 def result(opened: Opened, look: gh.Look) -> None:
     """Show the picture with its heatmap, what was counted, and the downloads."""
     heatmap = opened.heatmap(look.scale)
+    # Seen on paper only, where the bar is left out.
+    st.html(f'<h1 class="gazeheat-heading">{escape(opened.export.title)}</h1>')
     stage(opened, heatmap, look, described(opened.export.name, opened.export.size(), heatmap))
     # Both lines are always there: a tick moves nothing.
     about = [meaning(heatmap, opened.export.size()), dominance(opened.pooled)]

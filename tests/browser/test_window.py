@@ -1,6 +1,7 @@
 """What the window itself does: takes drops, asks before it closes, speaks of the connection."""
 
 import io
+import re
 import zipfile
 
 import pytest
@@ -11,10 +12,13 @@ from tests.browser.conftest import (
     DESKTOP,
     PATIENCE_S,
     add_files,
+    box,
     drawn,
+    drop,
     free_port,
     line,
     open_sample,
+    picture,
     running,
     settled,
 )
@@ -198,3 +202,64 @@ def test_an_upload_outlasts_a_cut(wired, wire):
     expect(line(wired)).to_contain_text("5 samples of 2 recordings")
     assert len(uploads) == 2
     expect(said(wired)).to_be_empty()
+
+
+# --- On paper, and on a phone --------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("landscape", [False, True], ids=["portrait", "landscape"])
+def test_a_print_is_one_light_page_of_picture_bar_and_counts(visit, scheme, landscape):
+    page = visit(scheme=scheme)
+    drop(page, {"shelf.zip": builders.export_zip(name="Regal <b>")})
+    drawn(page)
+    printed = page.pdf(format="A4", landscape=landscape)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+    # The picture and the heatmap over it.
+    assert len(re.findall(rb"/Subtype\s*/Image\b", printed)) >= 2
+    # What is printed can be asked for as on a screen of the paper's size.
+    page.emulate_media(media="print")
+    for hidden in ("combobox", "checkbox", "slider", "button"):
+        expect(page.get_by_role(hidden)).to_have_count(0)
+    heading = page.get_by_role("heading")
+    expect(heading).to_have_text("Regal <b> · Reference Image Mapper")
+    expect(line(page)).to_be_visible()
+    for ink in (heading, line(page), page.locator(".colorbar text").first):
+        style = ink.evaluate("e => [getComputedStyle(e).color, getComputedStyle(e).fill]")
+        assert "rgb(27, 31, 36)" in style
+    ground = page.get_by_test_id("stApp").evaluate("e => getComputedStyle(e).backgroundColor")
+    assert ground == "rgba(0, 0, 0, 0)"
+
+
+def test_nothing_is_wider_than_a_phone_and_all_can_be_reached(visit):
+    page = visit(size=PHONE)
+
+    def widest():
+        return page.evaluate(
+            "Math.max(document.documentElement.scrollWidth,"
+            "document.querySelector('[data-testid=stMain]').scrollWidth)"
+        )
+
+    assert widest() == PHONE["width"]
+    open_sample(page)
+    at = picture(page).bounding_box()
+    assert at["y"] + at["height"] < box(page, "P01").bounding_box()["y"]
+    page.get_by_role("button", name="Add files").click()
+    popover = page.get_by_test_id("stPopoverBody").bounding_box()
+    assert popover["x"] >= 0
+    assert popover["x"] + popover["width"] <= PHONE["width"]
+    assert widest() == PHONE["width"]
+    page.keyboard.press("Escape")
+    for control in (
+        page.get_by_role("button", name="Clear"),
+        page.get_by_role("button", name="Zoom in"),
+        page.get_by_role("button", name="Download overlay"),
+        box(page, "P04").locator("xpath=ancestor::label"),
+        page.get_by_role("combobox", name="Colours"),
+    ):
+        control.click(trial=True)
+        place = control.bounding_box()
+        assert 0 <= place["x"] <= place["x"] + place["width"] <= PHONE["width"]
+    page.reload()
+    expect(said(page)).to_have_text(RELOADED)
+    assert widest() == PHONE["width"]
