@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         UnmappedError,
     )
     from gazeheat_core.exports import Upload, read_exports, with_picture, with_ratio
+    from gazeheat_core.figure import FIGURE_KINDS, draw_figure
     from gazeheat_core.grid import Grid, bin_gaze
     from gazeheat_core.heatmap import Heatmap, Peak, blur, finish_heatmap, make_heatmap, normalize
     from gazeheat_core.images import (
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         render,
         render_files,
         render_heatmap,
+        render_overlay,
     )
     from gazeheat_core.model import (
         Export,
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
         grid_shape,
         recording_labels,
     )
+    from gazeheat_core.output import FILE_KINDS, FigureAsked, Output
     from gazeheat_core.selection import (
         Counts,
         Pool,
@@ -73,18 +76,22 @@ if TYPE_CHECKING:
         pool,
         select,
     )
-    from gazeheat_core.settings import COLORMAPS, Look
+    from gazeheat_core.settings import COLORMAPS, FigureStyle, Look
     from gazeheat_core.study import Study, track_export
     from gazeheat_core.tracks import Track, join
 
 __all__ = [
     "COLORMAPS",
+    "FIGURE_KINDS",
+    "FILE_KINDS",
     "Account",
     "ClusterError",
     "ColumnsError",
     "Counts",
     "Export",
     "ExportError",
+    "FigureAsked",
+    "FigureStyle",
     "Fixations",
     "GazeSamples",
     "GazeheatError",
@@ -93,6 +100,7 @@ __all__ = [
     "Images",
     "LimitError",
     "Look",
+    "Output",
     "Peak",
     "PictureError",
     "PictureMissingError",
@@ -115,6 +123,7 @@ __all__ = [
     "blur",
     "differences",
     "display_jpeg",
+    "draw_figure",
     "encode_png",
     "find_account",
     "finish_heatmap",
@@ -134,6 +143,7 @@ __all__ = [
     "render",
     "render_files",
     "render_heatmap",
+    "render_overlay",
     "select",
     "track_export",
     "with_picture",
@@ -155,6 +165,8 @@ _HOMES = (
     "colormaps",
     "images",
     "chart",
+    "figure",
+    "output",
 )
 
 if not TYPE_CHECKING:

@@ -135,11 +135,24 @@ def charts(page):
     return [one["figure"] for one in told(page, "gazeheat_stage") if "figure" in one]
 
 
+OFFERED = [
+    "heatmap",
+    "overlay",
+    "figure as PNG",
+    "figure as SVG",
+    "figure as PDF",
+    "opaque heatmap",
+    "report",
+]
+
+
 def download_buttons(page):
-    """The two buttons, as the component that draws them is told."""
+    """The buttons in sight, as the component that draws them is told; the others are like them."""
     (component,) = told(page, "gazeheat_downloads")
-    files = component["files"]
-    assert [file["label"] for file in files] == ["Download heatmap", "Download overlay"]
+    labels = [f"Download {what}" for what in OFFERED]
+    assert [file["label"] for file in component["files"]] == labels
+    assert len({bool(file["address"]) for file in component["files"]}) == 1
+    files = [file for file in component["files"] if not file["more"]]
     return [SimpleNamespace(disabled=not file["address"], **file) for file in files]
 
 
@@ -365,7 +378,7 @@ def test_an_export_can_be_renamed_and_its_files_follow():
     page = drop(app(), a__zip=builders.export_zip(), b__zip=builders.export_zip(name="Poster"))
     page = rename(page, "  *Wall*\n\u202e2 ")
     assert exports(page) == (["Shelf", "\\*Wall\\* �2"], "\\*Wall\\* �2")
-    assert download_buttons(page)[1].name == "_Wall_ �2_overlay.png"
+    assert download_buttons(page)[1].name == "_Wall_ �2_overlay_2-of-2_scale-5.png"
     (stage,) = told(page, "gazeheat_stage")
     assert stage["words"].startswith("Heatmap over the reference image of *Wall* �2, from 5")
     # Told apart from the others, as a new one would be; an empty name changes nothing.
@@ -381,6 +394,52 @@ def test_a_name_from_right_to_left_turns_nothing_beside_it():
     assert bar(page).options == [f"\u2068{name}\u2069", "Shelf"]
     assert bar(page).help.startswith(f"\u2068{name}\u2069 · Reference")
     assert infos(page) == [f"2 exports added: \u2068{name}\u2069, Shelf"]
+
+
+# --- Settings from a file ------------------------------------------------------------
+
+
+def made_file(**look):
+    """A file of the export's first recording, with a caption of somebody's own."""
+    (export,) = gh.read_exports(gh.Upload("a.zip", io.BytesIO(builders.export_zip())))
+    study = gh.track_export(export)
+    figure = {"width_mm": 90, "dpi": 200, "heading": "", "caption": "*Mine*"}
+    return gh.account_of(study, [0], gh.Look(**look), figure).as_json().encode()
+
+
+def test_a_file_of_ours_brings_its_settings_back():
+    page = drop(app(), a__zip=builders.export_zip())
+    page = drop(page, settings__json=made_file(scale=2.5, colormap="magma"))
+    assert not page.error
+    assert [row.ticked for row in listed(page)] == [True, False]
+    assert [page.slider(key="scale").value, page.selectbox(key="colours").value] == [2.5, "magma"]
+    (form,) = told(page, "gazeheat_downloads")
+    assert (form["written"], form["style"]["widthMm"], form["style"]["dpi"]) == ("*Mine*", 90, 200)
+    said = "settings.json: its settings are used, with 1 of 2 recordings ticked."
+    assert [one.value.replace("\\", "") for one in page.info] == [said]
+    # They are set once, and then belong to the visitor.
+    check(page.slider(key="scale").set_value(4).run())
+    assert page.slider(key="scale").value == 4
+    assert charts(page)[0]["data"][-1]["type"] == "scatter"
+
+
+def test_settings_of_other_data_say_so():
+    page = drop(app(), a__zip=builders.export_zip(rows=builders.ROWS[1:]))
+    page = drop(page, settings__json=made_file())
+    assert "its gaze is not the one that the settings were saved with" in page.info[1].value
+
+
+def test_settings_without_a_study_say_what_to_open():
+    page = drop(app(), settings__json=made_file())
+    assert said(page) == [
+        "settings.json: it holds settings, and no study with a picture is open to use them on. "
+        "Open the export of 'Shelf' first, then give this file again."
+    ]
+
+
+def test_a_file_that_can_be_nothing_but_settings_says_that_it_has_none():
+    (problem,) = said(drop(app(), figure__svg=b"<svg/>"))
+    assert problem.startswith("figure.svg: no settings of Gazeheat are in it.")
 
 
 # --- Undo ----------------------------------------------------------------------------

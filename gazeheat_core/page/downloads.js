@@ -2,8 +2,9 @@
 //
 // data.files: [{ what, label, name, address, asks }], an empty address for one that is not
 // offered. One that asks is sent what the form for the figure says.
-// data.caption: the page's own caption; data.style: width and resolution to begin with, and
-// their bounds.
+// data.caption: the page's own caption. data.filled: what the form is filled in for, anew
+// where it has changed; then data.heading, data.written (a caption, null for the page's own) and
+// data.style (width, resolution and their bounds) are what it says.
 // data.making, data.unreachable, data.copied, data.notCopied: sentences.
 
 const MM_PER_INCH = 25.4;
@@ -20,7 +21,12 @@ export default function ({ data, parentElement }) {
 
   // --- The figure's form -----------------------------------------------------------------
 
-  if (!width.value) {
+  if (form.dataset.filled !== data.filled) {
+    form.dataset.filled = data.filled;
+    heading.value = data.heading;
+    caption.value = data.written ?? data.caption;
+    form.dataset.caption = data.written === null ? caption.value : "\0"; // no caption is that
+    unit.value = "mm";
     width.value = data.style.widthMm;
     dpi.value = data.style.dpi;
     [dpi.min, dpi.max] = data.style.dpiBounds;
@@ -36,7 +42,7 @@ export default function ({ data, parentElement }) {
     form.onsubmit = (event) => event.preventDefault();
   }
   // The page's caption follows each tick until someone writes one.
-  const isOwn = caption.value === (form.dataset.caption ?? "");
+  const isOwn = caption.value === form.dataset.caption;
   if (isOwn) caption.value = data.caption;
   form.dataset.caption = data.caption;
   find(".own").onclick = () => (caption.value = data.caption);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any
 
@@ -62,15 +63,20 @@ def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
             "more": what not in _IN_SIGHT,
         }
 
+    said = FigureAsked() if opened.figure is None else FigureAsked.from_values(opened.figure)
     data = {
         "files": [offer(what) for what in _LABELS],
         "caption": "" if is_empty else output.caption(),
         "style": {
-            "widthMm": WIDTH_MM.default,
+            "widthMm": said.style.width_mm,
             "widthBoundsMm": [WIDTH_MM.lowest, WIDTH_MM.highest],
-            "dpi": DPI.default,
+            "dpi": said.style.dpi,
             "dpiBounds": [DPI.lowest, DPI.highest],
         },
+        # With another text of it, the form is filled in anew.
+        "filled": json.dumps([opened.number, opened.figure]),
+        "heading": said.heading,
+        "written": said.caption,
         **_WORDS,
     }
     component("downloads")(data=data, key="downloads")

@@ -6,6 +6,7 @@ import io
 import logging
 import time
 from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import streamlit as st
@@ -14,8 +15,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 import gazeheat_core as gh
-from gazeheat_core.errors import listed
+from gazeheat_core.errors import listed, shown
 from gazeheat_core.exports import (
+    LIMITS,
     find_exports,
     open_source,
     read_study,
@@ -26,6 +28,7 @@ from gazeheat_core.exports.sources import Given
 from gazeheat_core.page.markup import plain
 from gazeheat_core.page.session import Opened, Visit, my_visit, return_memory
 from gazeheat_core.page.turns import my_turn
+from gazeheat_core.report import recordings
 from gazeheat_core.sample import sample_zip
 
 log = logging.getLogger("gazeheat")
@@ -45,7 +48,7 @@ def drop_exports(label: str, place: str = "uploads") -> None:
         accept_multiple_files=True,
         key=f"{place}-{my_visit().uploader}",
         help="ZIPs as downloaded, or the files of one export together. Files that are not "
-        "needed are passed over.",
+        "needed are passed over. A file that Gazeheat made, alone, brings its settings back.",
     )
     if files:
         take_uploads(files)
@@ -63,20 +66,84 @@ def take_uploads(files: list[UploadedFile]) -> None:
     ]
     try:
         with visit.taking(), visit.in_words():
-            sources = sources_of(gh.Upload(file.name, file) for file in files)
-            picture = lone_picture(sources)
-            if picture is not None and visit.chosen is not None:
-                take_picture(visit.opened[visit.chosen], picture)
-            else:
-                with my_turn():
-                    for source in sources:
-                        read_source(visit, source)
+            read_files(visit, files)
     finally:
         # Also when the visitor has left while the files were read.
         release(files)
         return_memory()
-    visit.interrupted = []
+        visit.interrupted = []
     st.rerun()
+
+
+def read_files(visit: Visit, files: list[UploadedFile]) -> None:
+    """Take what was dropped for what it is: settings, a picture, or exports."""
+    account = lone_account(files)
+    if account is not None:
+        use_settings(visit, account, files[0].name)
+        return
+    sources = sources_of(gh.Upload(file.name, file) for file in files)
+    picture = lone_picture(sources)
+    if picture is not None and visit.chosen is not None:
+        take_picture(visit.opened[visit.chosen], picture)
+        return
+    with my_turn():
+        for source in sources:
+            read_source(visit, source)
+
+
+def lone_account(files: list[UploadedFile]) -> gh.Account | None:
+    """Return what a file that Gazeheat made says of itself, if it was given alone.
+
+    Raises
+    ------
+    SettingError
+        When it can be nothing else, and says nothing.
+    """
+    if len(files) > 1:
+        return None
+    name = files[0].name
+    ending = PurePosixPath(name.lower()).suffix
+    if ending not in (".png", ".zip", ".svg", ".pdf", ".json"):
+        return None
+    if files[0].size > LIMITS.account_file_bytes:
+        return None
+    try:
+        return gh.find_account(files[0].getvalue(), name)
+    except gh.SettingError:
+        if ending in (".png", ".zip"):  # a picture, or an export
+            return None
+        raise
+
+
+def use_settings(visit: Visit, account: gh.Account, name: str) -> None:
+    """Set look, ticks and figure of the chosen study as a file has them, and say so.
+
+    Raises
+    ------
+    SettingError
+        When there is no study to set them for, or it has none of the recordings.
+    """
+    opened = None if visit.chosen is None else visit.opened[visit.chosen]
+    if opened is None or not isinstance(opened.export, gh.Study):
+        raise gh.SettingError(
+            f"{shown(name)}: it holds settings, and no study with a picture is open to use them "
+            f"on. Open the export of '{shown(account.name)}' first, then give this file again."
+        )
+    ids = {one.id for one in account.recordings}
+    ticked = [i for i, one in enumerate(opened.histograms) if one.id in ids]
+    if ids and not ticked:
+        raise gh.SettingError(
+            f"{shown(name)}: none of the recordings in its settings is in {opened.export.title}. "
+            f"Choose or open the export of '{shown(account.name)}', then give this file again."
+        )
+    opened.tick(ticked)
+    opened.figure = account.figure
+    visit.wanted_look = account.look
+    visit.settings_said = [
+        f"{shown(name)}: its settings are used, with {len(ticked):,} of "
+        f"{recordings(len(opened.histograms))} ticked.",
+        *gh.differences(account, opened.export),
+    ]
 
 
 def lone_picture(sources: Sequence[Given]) -> gh.Upload | None:

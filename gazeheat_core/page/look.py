@@ -12,11 +12,17 @@ import streamlit as st
 import gazeheat_core as gh
 from gazeheat_core.chart import colour_scales
 from gazeheat_core.colormaps import LEVELS
+from gazeheat_core.page.session import my_visit
 from gazeheat_core.settings import COLORMAP, OPACITY, SCALE, SETTINGS, NumberSetting, Setting
 
 
 def choose_look() -> gh.Look:
     """Show a control for each setting; return what they are set to."""
+    visit = my_visit()
+    if visit.wanted_look is not None:
+        values = {key(one): getattr(visit.wanted_look, one.name) for one in SETTINGS}
+        st.session_state.update(values)
+        visit.wanted_look = None
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Look**", width="content")
         st.space("stretch")

@@ -21,7 +21,7 @@ from gazeheat_core.page.bar import bar
 from gazeheat_core.page.downloads import downloads
 from gazeheat_core.page.frame import TITLE, kept, show_messages, show_notices
 from gazeheat_core.page.look import choose_look
-from gazeheat_core.page.markup import isolated
+from gazeheat_core.page.markup import isolated, plain
 from gazeheat_core.page.missing import ask_for_picture
 from gazeheat_core.page.recordings import picker
 from gazeheat_core.page.session import Opened, Visit, greet, my_visit

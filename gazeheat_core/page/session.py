@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import streamlit as st
 from streamlit import runtime
@@ -70,6 +71,8 @@ class Opened:
         The address of the picture.
     closed : set of str
         The export's notices that its visitor has closed.
+    figure : dict or None
+        What the form for the figure shall say: the settings of a file that was dropped.
     """
 
     number: int
@@ -81,6 +84,7 @@ class Opened:
     loan: Loan = field(default_factory=Loan)
     ground: str = ""
     closed: set[str] = field(default_factory=set)
+    figure: dict[str, Any] | None = None
     _picture: File | None = None
 
     def __post_init__(self) -> None:
@@ -176,6 +180,10 @@ class Visit:
     interrupted: list[str] = field(default_factory=list)
     # Numbers of the studies that the last files made.
     added: tuple[int, ...] = ()
+    # What is to be said of settings that were taken from a file.
+    settings_said: list[str] = field(default_factory=list)
+    # The look of these settings, until the controls have been set to it.
+    wanted_look: gh.Look | None = None
     taken_away: TakenAway | None = None
     numbers: itertools.count[int] = field(default_factory=itertools.count)
     # Part of the uploaders' keys: under a new key, an uploader is empty.
@@ -187,6 +195,7 @@ class Visit:
     def taking(self) -> Iterator[None]:
         """Take files in the body: what was said of earlier ones goes, and so does Undo."""
         self.problems.clear()
+        self.settings_said.clear()
         self.added = ()
         self.give_up_undo()
         before = set(self.opened)
