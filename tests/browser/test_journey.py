@@ -26,6 +26,7 @@ from tests.browser.conftest import (
     open_sample,
     picture,
     serving,
+    settled,
     shown_picture,
     untick,
 )
@@ -415,11 +416,15 @@ def segments(page):
 
 def titles(page):
     """What the open exports are called in the bar."""
+    settled(page)
     return segments(page).all_text_contents()
 
 
 def shows(page, title):
-    expect(segments(page).and_(page.get_by_role("radio", checked=True))).to_have_text(title)
+    """Wait until the bar has switched to an export."""
+    chosen = page.get_by_role("radio", name=title, exact=True, checked=True)
+    expect(chosen.and_(segments(page))).to_be_visible()
+    settled(page)
 
 
 def choose(page, title):
