@@ -5,6 +5,7 @@
 // data.caption: the page's own caption. data.filled: what the form is filled in for, anew
 // where it has changed; then data.heading, data.written (a caption, null for the page's own) and
 // data.style (width, resolution and their bounds) are what it says.
+// data.more: what the button says that opens the rest.
 // data.making, data.unreachable, data.copied, data.notCopied: sentences.
 
 const MM_PER_INCH = 25.4;
@@ -118,6 +119,19 @@ export default function ({ data, parentElement }) {
     });
   }
 
-  show(find(".files"), data.files.filter(({ more }) => !more));
+  const inSight = data.files.filter(({ more }) => !more);
+  show(find(".files"), inSight);
+  const panel = find(".panel");
+  const more =
+    find(".files").children[inSight.length] ??
+    find(".files").appendChild(document.createElement("button"));
+  more.type = "button";
+  more.textContent = data.more;
+  more.setAttribute("aria-controls", panel.id);
+  more.setAttribute("aria-expanded", !panel.hidden);
+  more.onclick = () => {
+    panel.hidden = !panel.hidden;
+    more.setAttribute("aria-expanded", !panel.hidden);
+  };
   show(find(".asked"), data.files.filter(({ more }) => more));
 }

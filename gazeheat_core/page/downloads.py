@@ -15,6 +15,7 @@ from gazeheat_core.report import file_stem
 from gazeheat_core.settings import DPI, WIDTH_MM
 
 _WORDS = {
+    "more": "Figure, report, more",
     "making": "Making the file in full size…",
     "unreachable": "The server does not answer. Check the connection, then try again.",
     "copied": "The caption is in the clipboard.",
