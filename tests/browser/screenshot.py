@@ -1,6 +1,6 @@
 """Make the pictures that are kept: python -m tests.browser.screenshot.
 
-The page with the sample for the README, and the page's icon.
+The page with the sample and its figure for the README, and the page's icon.
 """
 
 import io
@@ -10,9 +10,18 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import DESKTOP, ROOT, chromium, line, open_sample, serving
+from tests.browser.conftest import (
+    DESKTOP,
+    ROOT,
+    chromium,
+    download,
+    line,
+    open_sample,
+    serving,
+)
 
 TARGET = Path(__file__).with_name("page.png")
+FIGURE_TARGET = Path(__file__).with_name("figure.png")
 ICON = Path(__file__).with_name("icon.svg")
 ICON_TARGET = ROOT / "gazeheat_core" / "page" / "icon.png"
 ICON_SIZE_PX = 64
@@ -45,8 +54,13 @@ def main():
         expect(line(page)).to_contain_text("of 4 recordings")
         page.mouse.move(0, 0)
         shown = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        page.get_by_role("button", name="Figure, report, more").click()
+        page.get_by_label("Pixels per inch").fill("120")
+        _, figure = download(page, "figure as PNG")
     shown.save(TARGET, optimize=True)
-    print(f"{TARGET}: {TARGET.stat().st_size // 1000:,} kB")
+    FIGURE_TARGET.write_bytes(figure)
+    for target in (TARGET, FIGURE_TARGET):
+        print(f"{target}: {target.stat().st_size // 1000:,} kB")
 
 
 if __name__ == "__main__":
