@@ -329,6 +329,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="gazeheat",
         description=_DESCRIPTION,
+        allow_abbrev=False,  # a later option could give the short form another meaning
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import gazeheat_core as gh
-from gazeheat_core import cli, parallel
+from gazeheat_core import cli, output, parallel
 from gazeheat_core.cli import main
 from tests.builders import (
     MM,
@@ -462,7 +462,7 @@ def test_too_little_memory_is_one_line(shelf, out, capsys, monkeypatch, where):
     if where == "in a worker":
         monkeypatch.setattr(parallel, "read_part", no_memory)
     else:
-        monkeypatch.setattr(cli, "render_files", no_memory)
+        monkeypatch.setattr(output, "render_files", no_memory)
     assert main([str(shelf), "--out", str(out), "--jobs", "2"]) == 1
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
@@ -502,7 +502,7 @@ def test_what_is_logged_is_said_once_in_the_same_form(shelf, out, capsys, monkey
             logging.getLogger("gazeheat").warning("a \x1b[1m in %s", "a folder")
         return gh.render_files(*given)
 
-    monkeypatch.setattr(cli, "render_files", warn)
+    monkeypatch.setattr(output, "render_files", warn)
     assert main([str(shelf), "--out", str(out)]) == 0
     assert capsys.readouterr().err == "gazeheat: A \\x1b[1m in a folder.\n"
 
@@ -559,6 +559,43 @@ def test_the_opaque_heatmap_is_named_and_leaves_the_others_as_they_are(
     assert three == contents(out)
     with Image.open(opaque) as opened:
         assert (opened.mode, opened.size) == ("RGB", (40, 30))
+
+
+def test_figures_and_report_are_named_and_made_again(shelf, tmp_path, out, capsys):
+    asked = ["--figure", "svg", "--figure", "png", "--width-mm", 80, "--dpi", 100, "--report"]
+    (line,) = run(capsys, shelf, "--out", out, "--recording", "P02", *asked)
+    names = {what: Path(path).name for what, path in line["files"].items()}
+    assert names == {
+        "heatmap": "Shelf_heatmap_1-of-2_scale-5.png",
+        "overlay": "Shelf_overlay_1-of-2_scale-5.png",
+        "figure-png": "Shelf_figure_1-of-2_scale-5.png",
+        "figure-svg": "Shelf_figure_1-of-2_scale-5.svg",
+        "report": "Shelf_report_1-of-2_scale-5.zip",
+    }
+    before = contents(out)
+    with Image.open(out / names["figure-png"]) as figure:
+        assert figure.width == 315  # 80 mm at 100 dpi
+    # A figure is made again beside the two images, a report with all that it holds.
+    for what, also in (("figure-svg", []), ("report", ["opaque", "figure-png", "figure-pdf"])):
+        again = tmp_path / what
+        (line,) = run(capsys, "--settings", out / names[what], shelf, "--out", again)
+        assert {"heatmap", "overlay", what, *also} <= set(line["files"])
+        made = contents(again)
+        assert {name: made[name] for name in made if name in before}.items() <= before.items()
+        assert names[what] in made
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--width-mm", "5"], ["Width is 5", "30 to 1000 mm"]),
+        (["--dpi", "9000"], ["Resolution is 9000", "72 to 1200 dpi"]),
+        (["--width-mm", "1000", "--dpi", "600"], ["23,622 pixels wide", "smaller width"]),
+    ],
+)
+def test_a_figure_that_cannot_be_is_said(shelf, out, capsys, options, words):
+    assert_refused(capsys, shelf, "--out", out, "--figure", "png", *options, words=words)
+    assert not out.exists()
 
 
 def test_other_data_than_those_of_the_settings_are_said(shelf, tmp_path, out, capsys):
@@ -715,11 +752,11 @@ resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 def test_a_librarys_warnings_stay_off_the_terminal(shelf, out):
     code = """
-import warnings, gazeheat_core.cli as cli
-def render_files(*given, render_files=cli.render_files):
+import warnings, gazeheat_core.output as output
+def render_files(*given, render_files=output.render_files):
     warnings.warn("for developers")
     return render_files(*given)
-cli.render_files = render_files
+output.render_files = render_files
 """
     done = prepared(code, shelf, "--out", out, stdout=subprocess.DEVNULL)
     assert (done.returncode, done.stderr) == (0, "")
