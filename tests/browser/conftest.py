@@ -216,6 +216,11 @@ def layer(page):
     return page.locator(HEATMAP)
 
 
+def segments(page):
+    """The open exports in the bar."""
+    return page.get_by_role("radiogroup", name="Export").get_by_role("radio")
+
+
 def hover_label(page):
     """What is said of the place under the pointer."""
     return page.locator(".gazeheat-stage .label")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from gazeheat_core.chart import BAR_WIDTH_PX
 from tests import builders
 from tests.browser.conftest import (
     DESKTOP,
@@ -114,7 +115,7 @@ def test_the_bar_stands_in_one_line(page):
     open_sample(page)
     parts = [
         page.get_by_role("heading", name="Gazeheat"),
-        page.get_by_role("combobox", name="Export"),
+        page.get_by_role("radio", name="Shop shelf"),
         page.get_by_role("button", name="Clear"),
     ]
     middles = [(top + bottom) / 2 for _, top, _, bottom in map(bounds, parts)]
@@ -134,9 +135,12 @@ def test_no_picture_is_distorted_or_cut(visit, window, size):
     assert 0 <= left < right <= window["width"]
     assert 0 <= top < bottom <= window["height"]
     assert widest(page) <= window["width"]
-    # As large as the window allows: the whole column or most of the height.
+    # As large as the window allows: the whole column beside the bar, or most of the height.
     column = bounds(page.locator(".st-key-stage"))
-    assert right - left >= column[2] - column[0] - 100 or bottom - top >= 0.6 * window["height"]
+    assert (
+        right - left >= column[2] - column[0] - BAR_WIDTH_PX - 1
+        or bottom - top >= 0.6 * window["height"]
+    )
     # The bar is as long as the picture is high.
     bar = bounds(page.locator(".colorbar .cbfills"))
     assert bar[1] == pytest.approx(top, abs=3)

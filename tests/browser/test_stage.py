@@ -26,6 +26,7 @@ from tests.browser.conftest import (
     open_sample,
     picture,
     running,
+    segments,
     serving,
     settled,
     untick,
@@ -142,7 +143,7 @@ def test_no_frame_is_blank_over_100_ticks_settings_and_switches(page):
         elif kind == 3:
             choose("Colours", "Turbo" if times % 2 else "Viridis")
         else:
-            choose("Export", "Poster" if times % 2 else "Shelf")
+            segments(page).get_by_text("Poster" if times % 2 else "Shelf").click()
 
     element = chart(page, "chart.dataset.mark = 'the same element'")
     with Film(page) as film:
@@ -252,8 +253,7 @@ def test_another_picture_is_shown_whole(page):
     drawn(page)
     zoomed(page)
     before = drawings(page)
-    page.get_by_role("combobox", name="Export").click()
-    page.get_by_role("option", name="Shelf").click()
+    segments(page).get_by_text("Shelf").click()
     wait_for_drawing(page, before)
     assert shown_part(page) == [0, 0, *SIZE]
 
