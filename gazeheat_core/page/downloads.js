@@ -131,6 +131,8 @@ export default function ({ data, parentElement }) {
   more.setAttribute("aria-expanded", !panel.hidden);
   more.onclick = () => {
     panel.hidden = !panel.hidden;
+    // Beside the buttons that were pressed last.
+    (panel.hidden ? find(".row") : panel).append(words);
     more.setAttribute("aria-expanded", !panel.hidden);
   };
   show(find(".asked"), data.files.filter(({ more }) => more));

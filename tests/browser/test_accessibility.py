@@ -139,7 +139,7 @@ def test_the_whole_way_by_keyboard(page):
     tab_to(page, page.get_by_role("button", name="Download overlay"))
     with page.expect_download() as waiting:
         page.keyboard.press("Enter")
-    assert waiting.value.suggested_filename == "Shop shelf_overlay_4-of-4_scale-5.png"
+    assert waiting.value.suggested_filename == "Shop shelf_overlay_3-of-4_scale-6.png"
     assert Image.open(io.BytesIO(waiting.value.path().read_bytes())).size == (2000, 1500)
 
 
