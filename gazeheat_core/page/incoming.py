@@ -71,7 +71,7 @@ def take_uploads(files: list[UploadedFile]) -> None:
         # Also when the visitor has left while the files were read.
         release(files)
         return_memory()
-        visit.interrupted = []
+    visit.interrupted = []
     st.rerun()
 
 
