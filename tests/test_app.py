@@ -429,6 +429,17 @@ def test_settings_of_other_data_say_so():
     assert "its gaze is not the one that the settings were saved with" in page.info[1].value
 
 
+def test_settings_that_make_no_sense_change_nothing():
+    page = drop(app(), a__zip=builders.export_zip())
+    page = drop(page, settings__json=made_file(scale=2.5).replace(b'"dpi": 200', b'"dpi": 2'))
+    assert said(page) == [
+        "settings.json: its settings are not used. Resolution is 2; choose a value from 72 to 1200 "
+        "dpi."
+    ]
+    assert [row.ticked for row in listed(page)] == [True, True]
+    assert page.slider(key="scale").value == 5
+
+
 def test_settings_without_a_study_say_what_to_open():
     page = drop(app(), settings__json=made_file())
     assert said(page) == [

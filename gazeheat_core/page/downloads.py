@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -64,7 +65,7 @@ def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
             "more": what not in _IN_SIGHT,
         }
 
-    said = FigureAsked() if opened.figure is None else FigureAsked.from_values(opened.figure)
+    said = opened.figure
     data = {
         "files": [offer(what) for what in _LABELS],
         "caption": "" if is_empty else output.caption(),
@@ -75,7 +76,7 @@ def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
             "dpiBounds": [DPI.lowest, DPI.highest],
         },
         # With another text of it, the form is filled in anew.
-        "filled": json.dumps([opened.number, opened.figure]),
+        "filled": json.dumps([opened.number, asdict(said)]),
         "heading": said.heading,
         "written": said.caption,
         **_WORDS,

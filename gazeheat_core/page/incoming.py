@@ -121,7 +121,8 @@ def use_settings(visit: Visit, account: gh.Account, name: str) -> None:
     Raises
     ------
     SettingError
-        When there is no study to set them for, or it has none of the recordings.
+        When there is no study to set them for, it has none of the recordings, or no figure can
+        be as they say.
     """
     opened = None if visit.chosen is None else visit.opened[visit.chosen]
     if opened is None or not isinstance(opened.export, gh.Study):
@@ -136,8 +137,12 @@ def use_settings(visit: Visit, account: gh.Account, name: str) -> None:
             f"{shown(name)}: none of the recordings in its settings is in {opened.export.title}. "
             f"Choose or open the export of '{shown(account.name)}', then give this file again."
         )
+    try:
+        figure = gh.FigureAsked.from_values(account.figure or {})
+    except gh.SettingError as error:
+        raise gh.SettingError(f"{shown(name)}: its settings are not used. {error}") from None
     opened.tick(ticked)
-    opened.figure = account.figure
+    opened.figure = figure
     visit.wanted_look = account.look
     visit.settings_said = [
         f"{shown(name)}: its settings are used, with {len(ticked):,} of "

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import streamlit as st
 from streamlit import runtime
@@ -71,8 +70,8 @@ class Opened:
         The address of the picture.
     closed : set of str
         The export's notices that its visitor has closed.
-    figure : dict or None
-        What the form for the figure shall say: the settings of a file that was dropped.
+    figure : FigureAsked
+        What the form for the figure is filled in with.
     """
 
     number: int
@@ -84,7 +83,7 @@ class Opened:
     loan: Loan = field(default_factory=Loan)
     ground: str = ""
     closed: set[str] = field(default_factory=set)
-    figure: dict[str, Any] | None = None
+    figure: gh.FigureAsked = field(default_factory=gh.FigureAsked)
     _picture: File | None = None
 
     def __post_init__(self) -> None:
