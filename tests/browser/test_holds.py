@@ -108,9 +108,9 @@ def load_the_page_anew(page):
 
 @pytest.mark.parametrize("leave", [close_the_tab, press_a_button, load_the_page_anew])
 def test_whoever_stops_waiting_leaves_the_place_to_others(browser, server, leave):
-    """Ten visitors wait for their turn and leave; then one comes whose upload is read."""
+    """Five visitors wait for their turn and leave; then one comes whose upload is read."""
     server.order("hold")
-    for _ in range(10):
+    for _ in range(5):
         with visitor(browser, server) as page:
             drop(page, {"shelf.zip": builders.export_zip()})
             expect(page.get_by_text(WAITING)).to_be_visible()

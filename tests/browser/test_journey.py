@@ -127,7 +127,8 @@ def test_the_sample_says_what_became_of_every_row(page, sample):
 
 def test_the_colour_bar_goes_from_0_to_100_percent(page):
     open_sample(page)
-    ticks = page.locator(".colorbar text")
+    ticks = page.locator(".colorbar .cbaxis text")
+    expect(page.locator(".colorbar .cbtitle text")).to_have_text("% of the longest gaze")
     expect(ticks).to_have_text(["0 %", "25 %", "50 %", "75 %", "100 %"])
     heights = [tick.bounding_box()["y"] for tick in ticks.all()]
     assert heights == sorted(heights, reverse=True)
@@ -493,7 +494,7 @@ def test_undo_after_a_clear_brings_the_picture_and_the_ticks_back(page):
     expect(box(page, "P02")).not_to_be_checked()
     expect(line(page)).to_have_text(counts)
     assert difference(shown_picture(page)[0], WHOLE, seen) == 0
-    assert download(page, "overlay")[0] == "Wall_overlay.png"
+    assert download(page, "overlay")[0] == "Wall_overlay_3-of-4_scale-5.png"
 
 
 def test_each_export_keeps_its_ticks(page):
