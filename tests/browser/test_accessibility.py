@@ -57,6 +57,9 @@ def before_a_study(page):
 def with_the_sample(page):
     open_sample(page)
     yield "sample"
+    page.get_by_role("button", name="Figure, report, more").click()
+    expect(page.get_by_label("Caption")).to_be_visible()
+    yield "every download in sight"
     page.get_by_role("button", name="None", exact=True).click()
     expect(line(page)).to_contain_text("No recording is ticked")
     page.get_by_role("button", name="Reset").hover()

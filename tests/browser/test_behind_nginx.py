@@ -103,12 +103,13 @@ def test_the_page_lives_behind_nginx(browser, tmp_path, below, large_export):
                 (tmp_path / name).write_bytes(data)
                 with Image.open(tmp_path / name) as image:
                     assert (image.size, image.mode) == ((2000, 1500), mode)
-            page.get_by_role("button", name="Add files").click()
-            source = page.get_by_test_id("stPopoverBody")
-            source.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(large_export)
-            shown = page.get_by_role("figure", name=re.compile("reference image of Large"))
-            shown.wait_for(timeout=1000 * 3 * PATIENCE_S)
-            drawn(page)
+            if below:  # once is enough
+                page.get_by_role("button", name="Add files").click()
+                source = page.get_by_test_id("stPopoverBody")
+                source.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(large_export)
+                shown = page.get_by_role("figure", name=re.compile("reference image of Large"))
+                shown.wait_for(timeout=1000 * 3 * PATIENCE_S)
+                drawn(page)
             visitor.close()
             # Nothing that a visitor sent or got was put on the disk on its way.
             assert "buffered to a temporary file" not in (tmp_path / "error.log").read_text()
