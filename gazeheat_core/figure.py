@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gazeheat_core.account import software
+from gazeheat_core.account import KEYWORD, software
 from gazeheat_core.colormaps import LEVELS, opaque_table
 from gazeheat_core.errors import SettingError
 from gazeheat_core.heatmap import Heatmap
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 FigureKind: TypeAlias = Literal["png", "svg", "pdf"]
 FIGURE_KINDS: tuple[FigureKind, ...] = get_args(FigureKind)
-# The keyword of the account in a PNG file, and the id of its element in an SVG file.
-_ACCOUNT = "gazeheat"
 
 Measure: TypeAlias = Callable[[str], float]
 Box: TypeAlias = tuple[int, int, int, int]  # left, top, right and bottom in pixels
@@ -442,7 +440,7 @@ def _png(paper: _Paper, overlay: Image.Image, bar: Image.Image, words: _Words) -
         canvas = FigureCanvasAgg(drawn)
         canvas.draw()
         rgba = np.asarray(canvas.buffer_rgba())
-    texts = {"Software": software(), **words.about(), _ACCOUNT: words.account}
+    texts = {"Software": software(), **words.about(), KEYWORD: words.account}
     writer = PngWriter(paper.size, "RGB", texts, dpi=paper.style.dpi)
     for top, bottom in strips(paper.size):
         strip = Image.fromarray(np.ascontiguousarray(rgba[top:bottom, :, :3]))
@@ -498,7 +496,7 @@ def _with_account(svg: bytes, words: _Words) -> bytes:
         for name, key in (("title", "Title"), ("desc", "Description"))
         if key in about
     ]
-    elements.append(f'<metadata id="{_ACCOUNT}">{escape(words.account, quote=False)}</metadata>')
+    elements.append(f'<metadata id="{KEYWORD}">{escape(words.account, quote=False)}</metadata>')
     # Else a viewer shows the picture in blocks where it is enlarged.
     svg = svg.replace(b"image-rendering:crisp-edges;image-rendering:pixelated", b"")
     inserted = "".join(f"\n {element}" for element in elements).encode()

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from gazeheat_core.account import SETTINGS_FILE, Account, account_of, png_texts
@@ -26,8 +27,6 @@ FileKind: TypeAlias = Literal[
     "heatmap", "overlay", "opaque", "figure-png", "figure-svg", "figure-pdf", "report"
 ]
 FILE_KINDS: tuple[FileKind, ...] = get_args(FileKind)
-# Those of the report, beside its tables and texts.
-_IN_REPORT: tuple[FileKind, ...] = FILE_KINDS[:-1]
 _MIME = {
     "png": "image/png",
     "svg": "image/svg+xml",
@@ -94,7 +93,7 @@ class FigureAsked:
         return cls.from_values(values)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Output:
     """A heatmap, and what its files have to say of it.
 
@@ -141,14 +140,15 @@ class Output:
 
     def account(self, asked: FigureAsked | None = None) -> Account:
         """Return what the files say of themselves; with `asked`, a figure or a report."""
-        figure = None
-        if asked is not None:
-            figure = {
-                **asdict(asked.style),
-                "heading": asked.heading,
-                "caption": self._words(asked),
-            }
-        return account_of(self.study, self.ticked, self.look, figure)
+        if asked is None:
+            return self._account
+        words = {"heading": asked.heading, "caption": self._words(asked)}
+        return replace(self._account, figure={**asdict(asked.style), **words})
+
+    @cached_property
+    def _account(self) -> Account:
+        """The account of an image: it looks at all samples, so once is enough for all files."""
+        return account_of(self.study, self.ticked, self.look)
 
     def images(self, parts: Sequence[ImageFile]) -> dict[ImageFile, bytes]:
         """Draw images of the picture's exact size."""
@@ -175,6 +175,12 @@ class Output:
         """Pack all files, the numbers behind them and what a paper has to say of them."""
         account = self.account(asked)
         account = replace(account, figure={**(account.figure or {}), "made_on": f"{made_on}"})
+        images = self.images(get_args(ImageFile))
+        figures: dict[FileKind, bytes] = {
+            "figure-png": self.figure("png", asked),
+            "figure-svg": self.figure("svg", asked),
+            "figure-pdf": self.figure("pdf", asked),
+        }
         methods = methods_text(self.study, self.pooled, self.heatmap, self.look)
         return report_zip(
             self.study,
@@ -182,7 +188,7 @@ class Output:
             self.ticked,
             self.heatmap,
             {
-                **{self.name(what): self.make(what, asked) for what in _IN_REPORT},
+                **{self.name(what): data for what, data in (*images.items(), *figures.items())},
                 SETTINGS_FILE: account.as_json().encode(),
                 "methods.txt": methods.encode(),
             },
