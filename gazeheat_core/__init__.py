@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         recording_labels,
     )
     from gazeheat_core.output import FILE_KINDS, FigureAsked, Output
+    from gazeheat_core.scale import ColourScale, colour_scale
     from gazeheat_core.selection import (
         Counts,
         Pool,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
         RecordingHistogram,
         Selection,
         bin_recordings,
+        measures_of,
         pool,
         select,
     )
@@ -86,6 +88,7 @@ __all__ = [
     "FILE_KINDS",
     "Account",
     "ClusterError",
+    "ColourScale",
     "ColumnsError",
     "Counts",
     "Export",
@@ -121,6 +124,7 @@ __all__ = [
     "bin_gaze",
     "bin_recordings",
     "blur",
+    "colour_scale",
     "differences",
     "display_jpeg",
     "draw_figure",
@@ -131,6 +135,7 @@ __all__ = [
     "ground_uri",
     "join",
     "make_heatmap",
+    "measures_of",
     "normalize",
     "opaque_table",
     "open_picture",
@@ -160,6 +165,7 @@ _HOMES = (
     "study",
     "selection",
     "heatmap",
+    "scale",
     "exports",
     "account",
     "colormaps",

@@ -20,7 +20,8 @@ import numpy.typing as npt
 from gazeheat_core.colormaps import LEVELS, colour_stops, opaque_table, to_levels
 from gazeheat_core.heatmap import Heatmap
 from gazeheat_core.model import Size
-from gazeheat_core.settings import COLORMAPS, UNIT, ColormapName, Look
+from gazeheat_core.scale import ColourScale, colour_scale
+from gazeheat_core.settings import COLORMAPS, ColormapName, Look
 
 # Room to the right of the picture for the colour bar, its ticks and what it measures, with
 # text of 16 px.
@@ -52,7 +53,7 @@ def overlay_figure(heatmap: Heatmap, size: Size, ground: str, look: Look) -> dic
         ``layout``. Nothing checks it against Plotly's schema, which would take longer than
         all the rest of a redraw; a test does.
     """
-    traces = [_colour_bar(look)]
+    traces = [_colour_bar(look, colour_scale(heatmap, look))]
     if heatmap.counts.used:
         traces.insert(0, _heatmap_trace(heatmap, size, look))
     return {"data": traces, "layout": _layout(size, ground)}
@@ -135,11 +136,12 @@ def _heatmap_trace(heatmap: Heatmap, size: Size, look: Look) -> dict[str, Any]:
     }
 
 
-def _colour_bar(look: Look) -> dict[str, Any]:
+def _colour_bar(look: Look, scale: ColourScale) -> dict[str, Any]:
     """Return a trace without points that carries the bar in the map's full colours.
 
     The heatmap's own bar would be pale, since its colours are partly clear.
     """
+    places, texts = zip(*scale.ticks(), strict=True)
     return {
         "type": "scatter",
         "x": [None],
@@ -153,9 +155,9 @@ def _colour_bar(look: Look) -> dict[str, Any]:
             "colorscale": _opaque_scale(look.colormap),
             "showscale": True,
             "colorbar": {
-                "tickvals": [0, 25, 50, 75, 100],
-                "ticktext": ["0 %", "25 %", "50 %", "75 %", "100 %"],
-                "title": {"text": UNIT, "side": "right"},
+                "tickvals": list(places),
+                "ticktext": list(texts),
+                "title": {"text": scale.label, "side": "right"},
                 "ticklabeloverflow": "allow",
                 "thickness": 16,
                 "outlinewidth": 0,

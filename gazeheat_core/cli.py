@@ -58,6 +58,7 @@ from gazeheat_core.settings import (
     FigureStyle,
     Look,
     NumberSetting,
+    NumbersSetting,
     Setting,
 )
 from gazeheat_core.stopping import held, taken_back
@@ -344,7 +345,7 @@ def _parser() -> argparse.ArgumentParser:
     for setting in (*SETTINGS, *FIGURE_SETTINGS):
         add(
             f"--{setting.name.replace('_', '-')}",
-            type=float if isinstance(setting, NumberSetting) else str,
+            type=_type(setting),
             help=_about(setting),
         )
     add("--opaque", action="store_true", help="also write the heatmap without transparency")
@@ -371,6 +372,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--scheduler", default="", metavar="tcp://HOST:PORT", help="read on a Dask cluster")
     add("--cache", default="", metavar="DIR", help="keep what was read there, for the next time")
     return parser
+
+
+def _type(setting: Setting) -> Callable[[str], Any]:
+    """Return what reads a setting's value."""
+    if isinstance(setting, NumbersSetting):
+        return setting.parse
+    return float if isinstance(setting, NumberSetting) else str
 
 
 def _about(setting: Setting) -> str:

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
 from gazeheat_core.model import FloatArray, Size, grid_shape
-from gazeheat_core.selection import Counts, Pooled, RecordingHistogram, pool
+from gazeheat_core.selection import ALL_GAZE, Counts, Pooled, RecordingHistogram, Selection, pool
 from gazeheat_core.settings import Look
 
 # Where the kernel ends, in sigmas.
@@ -26,7 +27,7 @@ _TRUNCATE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The place of the longest gaze, and how much gaze lies within the blur there.
+    """The hottest place, and how much lies within the blur there.
 
     A sample exactly there counts 1, one that lies sigma away 0.61, two sigmas away 0.14.
 
@@ -34,14 +35,20 @@ class Peak:
     ----------
     row, column : int
         Of the bin.
-    samples : float
+    amount : float
+        Samples, fixations, or their milliseconds, as the measure counts them. With equal
+        weights as many as if all had been seen in these shares.
+    share : float
+        Part of all that is counted, 0 to 1.
     seconds : float or None
-        None where a recording does not tell how far apart its samples are.
+        None where it cannot be told: a recording does not say how far apart its samples are,
+        or fixations are counted by number.
     """
 
     row: int
     column: int
-    samples: float
+    amount: float
+    share: float
     seconds: float | None
 
 
@@ -61,6 +68,10 @@ class Heatmap:
         The blur: percent of the longer side.
     peak : Peak or None
         What 1 stands for; None when nothing counts.
+    selection : Selection
+        What was counted.
+    seconds : float or None
+        The time that all of it stands for; None where it cannot be told.
     """
 
     values: FloatArray
@@ -68,6 +79,8 @@ class Heatmap:
     recordings: int
     scale: float
     peak: Peak | None = None
+    selection: Selection = ALL_GAZE
+    seconds: float | None = None
 
 
 def blur(bins: npt.ArrayLike, scale: float) -> FloatArray:
@@ -122,7 +135,10 @@ def normalize(values: FloatArray) -> FloatArray:
 
 
 def make_heatmap(
-    histograms: Iterable[RecordingHistogram], size: Size, scale: float = Look().scale
+    histograms: Iterable[RecordingHistogram],
+    size: Size,
+    scale: float = Look().scale,
+    selection: Selection = ALL_GAZE,
 ) -> Heatmap:
     """Pool, blur and normalize.
 
@@ -134,8 +150,10 @@ def make_heatmap(
         Width and height of the reference image.
     scale : float
         The blur's sigma in percent of the longer side, 0 to 20.
+    selection : Selection
+        What the histograms were selected by.
     """
-    return finish_heatmap(pool(histograms, grid_shape(size)), scale)
+    return finish_heatmap(pool(histograms, grid_shape(size), selection), scale)
 
 
 def finish_heatmap(pooled: Pooled, scale: float) -> Heatmap:
@@ -147,28 +165,38 @@ def finish_heatmap(pooled: Pooled, scale: float) -> Heatmap:
     scale : float
         The blur's sigma in percent of the longer side, 0 to 20.
     """
-    values = normalize(blur(pooled.bins, scale))
-    peak = _peak(values, pooled, scale) if pooled.counts.used else None
-    return Heatmap(values, pooled.counts, pooled.recordings, scale, peak)
+    blurred = blur(pooled.bins, scale)
+    return Heatmap(
+        values=normalize(blurred),
+        counts=pooled.counts,
+        recordings=pooled.recordings,
+        scale=scale,
+        peak=_peak(blurred, pooled, scale) if pooled.amount else None,
+        selection=pooled.selection,
+        seconds=None if pooled.total_ns is None else pooled.total_ns / 1e9,
+    )
 
 
-def _peak(values: FloatArray, pooled: Pooled, scale: float) -> Peak:
-    """Find the longest gaze, and undo there the kernel's division by its sum."""
-    row, column = divmod(int(values.argmax()), values.shape[1])
-    sigma_bins = _sigma_bins(scale, values.shape)
+def _peak(blurred: FloatArray, pooled: Pooled, scale: float) -> Peak:
+    """Find the hottest place, and undo there the kernel's division by its sum."""
+    row, column = divmod(int(blurred.argmax()), blurred.shape[1])
+    sigma_bins = _sigma_bins(scale, blurred.shape)
 
-    def within_blur(amount: npt.NDArray[np.int64]) -> float:
+    def within_blur(amount: npt.NDArray[Any]) -> float:
         if sigma_bins == 0:
             return float(amount[row, column])
-        rows, columns = (_blur_matrix(count, sigma_bins) for count in values.shape)
+        rows, columns = (_blur_matrix(count, sigma_bins) for count in blurred.shape)
         steps = np.arange(1, int(_TRUNCATE * sigma_bins + 0.5) + 1)
         kernel_sum = 1 + 2 * np.exp(-0.5 * (steps / sigma_bins) ** 2).sum()
         return float(rows[row] @ amount @ columns[column]) * float(kernel_sum) ** 2
 
-    gaze_ns = pooled.gaze_ns
-    return Peak(
-        row,
-        column,
-        samples=within_blur(pooled.bins),
-        seconds=None if gaze_ns is None else within_blur(gaze_ns) / 1e9,
+    share = within_blur(pooled.bins) / float(pooled.bins.sum())
+    if pooled.gaze_ns is not None:
+        # Each recording's own sampling interval, where these differ.
+        seconds: float | None = within_blur(pooled.gaze_ns) / 1e9
+    else:
+        seconds = None if pooled.total_ns is None else share * pooled.total_ns / 1e9
+    amount = (
+        within_blur(pooled.bins) if pooled.selection.weight == "pooled" else share * pooled.amount
     )
+    return Peak(row, column, amount, share, seconds)

@@ -19,8 +19,9 @@ from gazeheat_core.figure import FigureKind, draw_figure
 from gazeheat_core.heatmap import Heatmap
 from gazeheat_core.images import ImageFile, render_files
 from gazeheat_core.report import caption, file_name, methods_text
+from gazeheat_core.scale import colour_scale
 from gazeheat_core.selection import RecordingHistogram
-from gazeheat_core.settings import UNIT, FigureStyle, Look
+from gazeheat_core.settings import FigureStyle, Look
 from gazeheat_core.study import Study
 
 FileKind: TypeAlias = Literal[
@@ -165,7 +166,7 @@ class Output:
             self.look,
             asked.style,
             kind,
-            label=UNIT,
+            label=colour_scale(self.heatmap, self.look).label,
             heading=asked.heading,
             caption=self._words(asked),
             account=self.account(asked).as_json(),

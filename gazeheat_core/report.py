@@ -196,7 +196,7 @@ def meaning(heatmap: Heatmap, size: Size) -> str:
     if peak is None:
         return ""
     x, y = _place(heatmap)
-    much = f"{peak.samples:,.0f} samples" if peak.seconds is None else _seconds(peak.seconds)
+    much = f"{peak.amount:,.0f} samples" if peak.seconds is None else _seconds(peak.seconds)
     where = "within the blur" if heatmap.scale else "in one bin"
     return (
         f"100 % = {much} of gaze {where}, at x {x * size[0]:,.0f}, y {y * size[1]:,.0f} px"

@@ -1,15 +1,18 @@
 """Everything a person can set: range, default, step, title and help, each written once.
 
 The page's controls, the options of the command line and the README's table are made from
-`SETTINGS`. `Look` holds one value of each, and can be written as JSON and read again.
+`SETTINGS`. `Look` holds one value of each, and can be written as JSON and read again: how
+a heatmap is drawn. `MEASURE` and `WEIGHT` are of what is counted, see `selection`.
 `FigureStyle` is of the figure alone: how large it is on paper.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from numbers import Real
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, get_args
 
@@ -17,12 +20,13 @@ from gazeheat_core.errors import SettingError, listed, shown
 
 ColormapName: TypeAlias = Literal["turbo", "viridis", "magma", "inferno", "cividis", "jet", "greys"]
 COLORMAPS: tuple[ColormapName, ...] = get_args(ColormapName)
+Measure: TypeAlias = Literal["gaze", "fixation-gaze", "fixation-duration", "fixation-count"]
+Weight: TypeAlias = Literal["pooled", "recording", "wearer"]
+LookKind: TypeAlias = Literal["colours", "spotlight", "contours"]
+Unit: TypeAlias = Literal["percent", "seconds", "share"]
 Name = TypeVar("Name", bound=str)
 
-# What the colours measure, as it stands beside every colour bar.
-UNIT = "% of the longest gaze"
-
-# The JSON of a look has about 60 characters.
+# The JSON of a look has about 200 characters.
 _LONGEST_JSON = 10_000
 
 
@@ -120,13 +124,113 @@ class ChoiceSetting(Generic[Name]):
         if isinstance(value, str) and value in self.titles:
             return
         problem = (
-            f"There are no {self.title.lower()} '{shown(value)}'"
+            f"There {'are' if self.title.endswith('s') else 'is'} no {self.title.lower()} "
+            f"'{shown(value)}'"
             if isinstance(value, str)
             else f"{self.title}: a name is needed"
         )
         raise SettingError(f"{problem}; choose one of {self.values}.")
 
 
+@dataclass(frozen=True, slots=True)
+class NumbersSetting:
+    """A setting that is several numbers, in ascending order.
+
+    Attributes
+    ----------
+    name : str
+        Its field in `Look`, its key in JSON, and its option on the command line.
+    title : str
+        What the page calls it.
+    default : tuple of float
+    lowest, highest : float
+        Both ends of the range are allowed.
+    most : int
+        How many numbers there may be; one is the least.
+    help : str
+        Sentences in plain ASCII, which every terminal can show.
+    """
+
+    name: str
+    title: str
+    default: tuple[float, ...]
+    lowest: float
+    highest: float
+    most: int
+    help: str
+
+    @property
+    def values(self) -> str:
+        """The range in words."""
+        return f"1 to {self.most} numbers from {self.lowest:g} to {self.highest:g}"
+
+    @property
+    def default_text(self) -> str:
+        """The default as it is typed."""
+        return self.text(self.default)
+
+    def text(self, values: Sequence[float]) -> str:
+        """Return numbers as they are typed."""
+        return ",".join(f"{value:g}" for value in values)
+
+    def parse(self, text: str) -> tuple[float, ...]:
+        """Read what somebody has typed: numbers, between them commas, semicolons or blanks.
+
+        Raises
+        ------
+        SettingError
+        """
+        try:
+            values = tuple(sorted({float(one) for one in re.split(r"[,;\s]+", text.strip())}))
+        except ValueError:
+            raise SettingError(f"{self.title} are '{shown(text)}'; give {self.values}.") from None
+        self.check(values)
+        return values
+
+    def check(self, value: object) -> None:
+        """Check that a value is a tuple of such numbers.
+
+        Raises
+        ------
+        SettingError
+        """
+        if (
+            isinstance(value, tuple)
+            and 1 <= len(value) <= self.most
+            and all(isinstance(one, Real) and not isinstance(one, bool) for one in value)
+            and all(self.lowest <= one <= self.highest for one in value)
+            and all(one < later for one, later in pairwise(value))
+        ):
+            return
+        raise SettingError(f"{self.title} are not {self.values} in ascending order; give such.")
+
+
+MEASURE: ChoiceSetting[Measure] = ChoiceSetting(
+    name="measure",
+    title="Measure",
+    default="gaze",
+    titles={
+        "gaze": "Gaze",
+        "fixation-gaze": "Gaze in fixations",
+        "fixation-duration": "Fixations by duration",
+        "fixation-count": "Fixations by number",
+    },
+    help="What is counted: each gaze sample; each sample that belongs to a fixation; each "
+    "fixation, as much as it took milliseconds; each fixation, once. Corrections by hand in "
+    "Pupil Cloud move fixations only.",
+)
+WEIGHT: ChoiceSetting[Weight] = ChoiceSetting(
+    name="weight",
+    title="Weighting",
+    default="pooled",
+    titles={
+        "pooled": "Pooled",
+        "recording": "Equal for each recording",
+        "wearer": "Equal for each wearer",
+    },
+    help="Pooled: each sample counts once, so a longer recording weighs more. Equal: each "
+    "recording, or each wearer, has the same say, however long it is.",
+)
 SCALE = NumberSetting(
     name="scale",
     title="Scale",
@@ -156,6 +260,52 @@ COLORMAP: ChoiceSetting[ColormapName] = ChoiceSetting(
     help="Viridis, Magma, Inferno and Cividis have even steps, also for the colour-blind and in "
     "print. Jet is for comparison with old figures.",
 )
+LOOK_KIND: ChoiceSetting[LookKind] = ChoiceSetting(
+    name="look",
+    title="Look",
+    default="colours",
+    titles={"colours": "Colours", "spotlight": "Spotlight", "contours": "Contours"},
+    help="Colours over the picture; or the picture lit where gaze fell, and dark elsewhere; or "
+    "lines of equal value.",
+)
+UNIT: ChoiceSetting[Unit] = ChoiceSetting(
+    name="unit",
+    title="Unit",
+    default="percent",
+    titles={"percent": "% of the maximum", "seconds": "Seconds", "share": "% of the gaze time"},
+    help="What the colour bar counts in. Seconds and % of the gaze time are of the gaze within "
+    "the blur, and can be compared between pictures that share one top.",
+)
+TOP = NumberSetting(
+    name="top",
+    title="Top of the scale",
+    default=0.0,
+    lowest=0.0,
+    highest=1e9,
+    step=1.0,
+    unit="",
+    help="Where the colours end, in the unit of the scale; what lies above has the last colour. "
+    "0 takes the largest value.",
+)
+BOTTOM = NumberSetting(
+    name="bottom",
+    title="Bottom of the scale",
+    default=0.0,
+    lowest=0.0,
+    highest=95.0,
+    step=5.0,
+    unit="percent",
+    help="Below this part of the top the map is clear.",
+)
+LEVELS = NumbersSetting(
+    name="levels",
+    title="Contour lines",
+    default=(20.0, 40.0, 60.0, 80.0),
+    lowest=1.0,
+    highest=99.0,
+    most=12,
+    help="Where the lines of the contours run, in percent of the top of the scale.",
+)
 WIDTH_MM = NumberSetting(
     name="width_mm",
     title="Width",
@@ -182,13 +332,21 @@ FIGURE_PIXELS = 100_000_000
 # No figure is much higher than wide, so this is where it comes near to that.
 _FIGURE_WIDTH_PX = 10_000
 MM_PER_INCH = 25.4
-Setting: TypeAlias = NumberSetting | ChoiceSetting[ColormapName]
-SETTINGS: tuple[Setting, ...] = (SCALE, OPACITY, COLORMAP)
+Setting: TypeAlias = (
+    NumberSetting
+    | NumbersSetting
+    | ChoiceSetting[ColormapName]
+    | ChoiceSetting[LookKind]
+    | ChoiceSetting[Unit]
+)
+# Of how a heatmap is drawn, and of what is counted.
+SETTINGS: tuple[Setting, ...] = (SCALE, OPACITY, COLORMAP, LOOK_KIND, UNIT, TOP, BOTTOM, LEVELS)
+COUNTING = (MEASURE, WEIGHT)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The settings of a heatmap.
+    """How a heatmap is drawn.
 
     Attributes
     ----------
@@ -198,6 +356,15 @@ class Look:
         The most that the heatmap covers of the picture, 0 to 1.
     colormap : str
         One of `COLORMAPS`.
+    look : "colours", "spotlight" or "contours"
+    unit : "percent", "seconds" or "share"
+        What the colour scale counts in: % of the maximum, seconds, % of the gaze time.
+    top : float
+        Where the colours end, in the unit; 0 for the largest value.
+    bottom : float
+        Percent of the top below which the map is clear, 0 to 95.
+    levels : tuple of float
+        Percents of the top where contours run, 1 to 99, ascending.
 
     Raises
     ------
@@ -206,15 +373,20 @@ class Look:
 
     Examples
     --------
-    >>> Look(scale=2).as_json()
-    '{"scale": 2, "opacity": 0.8, "colormap": "turbo"}'
-    >>> Look.from_json('{"opacity": 0.5}')
-    Look(scale=5.0, opacity=0.5, colormap='turbo')
+    >>> Look(scale=2).as_json()[:48]
+    '{"scale": 2, "opacity": 0.8, "colormap": "turbo"'
+    >>> Look.from_json('{"opacity": 0.5}') == Look(opacity=0.5)
+    True
     """
 
     scale: float = SCALE.default
     opacity: float = OPACITY.default
     colormap: ColormapName = COLORMAP.default
+    look: LookKind = LOOK_KIND.default
+    unit: Unit = UNIT.default
+    top: float = TOP.default
+    bottom: float = BOTTOM.default
+    levels: tuple[float, ...] = LEVELS.default
 
     def __post_init__(self) -> None:
         for setting in SETTINGS:
@@ -262,7 +434,19 @@ class Look:
             raise SettingError(
                 f"There is no setting {listed(unknown, 3)}; the settings are {listed(names)}."
             )
-        return cls(**values)
+        return cls.from_values(values)
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Look:
+        """Take values as JSON has them, by their names; one that is missing has its default.
+
+        Raises
+        ------
+        SettingError
+        """
+        levels = values.get(LEVELS.name)
+        tuples = {LEVELS.name: tuple(levels)} if isinstance(levels, list) else {}
+        return cls(**{**values, **tuples})
 
 
 def each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

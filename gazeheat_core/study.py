@@ -36,6 +36,8 @@ class SectionTracks:
         Rows of gaze that could not be read.
     listed_twice : int
         Rows of gaze that repeat another one; they are no entries of `gaze`.
+    fixations_unreadable, fixations_listed_twice : int
+        The same of the rows of fixations.
     first_ns, last_ns : int
         First and last moment of the gaze that was read, in nanoseconds since the Unix
         epoch; both 0 without any.
@@ -52,6 +54,8 @@ class SectionTracks:
     fixations: Track | None = None
     unreadable: int = 0
     listed_twice: int = 0
+    fixations_unreadable: int = 0
+    fixations_listed_twice: int = 0
     first_ns: int = 0
     last_ns: int = 0
     sampling_interval_ns: int = 0
@@ -63,6 +67,12 @@ class SectionTracks:
     def rows(self) -> int:
         """Rows of gaze in the file."""
         return len(self.gaze) + self.listed_twice + self.unreadable
+
+    @property
+    def fixation_rows(self) -> int:
+        """Rows of fixations in the file."""
+        known = 0 if self.fixations is None else len(self.fixations)
+        return known + self.fixations_listed_twice + self.fixations_unreadable
 
     @property
     def start(self) -> int:

@@ -41,7 +41,7 @@ _FEW = 10
 _ROWS_JUDGED = 1000
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
 class Track:
     """Entries in order of time: gaze samples, 9 bytes each, or fixations.
 
@@ -80,15 +80,36 @@ class Track:
     @property
     def span(self) -> tuple[int, int] | None:
         """First and last moment, in ticks since the Unix epoch; None without any."""
-        timed = self.timed
-        if not timed:
-            return None
-        return self.zero + int(self.time[0]), self.zero + int(self.time[timed - 1])
+        return self.span_of(0, len(self))
 
     @property
     def size_bytes(self) -> int:
         """Memory that the entries take."""
         return self.time.nbytes + self.cell.nbytes + self.value.nbytes
+
+    def bounds(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the positions of the entries with ``start <= moment < stop``.
+
+        Parameters
+        ----------
+        start, stop : int
+            In ticks since the Unix epoch.
+
+        Returns
+        -------
+        first, last : int
+            The last one is the first that does not belong to them.
+        """
+        moments = np.array(
+            [min(max(moment - self.zero, 0), NO_TIME) for moment in (start, stop)], np.uint32
+        )
+        first, last = self.time.searchsorted(moments).tolist()
+        return first, max(first, last)
+
+    def part(self, first: int, last: int) -> Track:
+        """Return the entries from `first` on, before `last`, without a copy."""
+        stretch = slice(first, last)
+        return Track(self.zero, self.time[stretch], self.cell[stretch], self.value[stretch])
 
     def cut(self, start: int, stop: int) -> Track:
         """Return the entries with ``start <= moment < stop``, without a copy.
@@ -98,12 +119,14 @@ class Track:
         start, stop : int
             In ticks since the Unix epoch.
         """
-        bounds = np.array(
-            [min(max(moment - self.zero, 0), NO_TIME) for moment in (start, stop)], np.uint32
-        )
-        first, last = np.searchsorted(self.time, bounds).tolist()
-        part = slice(first, max(first, last))
-        return Track(self.zero, self.time[part], self.cell[part], self.value[part])
+        return self.part(*self.bounds(start, stop))
+
+    def span_of(self, first: int, last: int) -> tuple[int, int] | None:
+        """Return the `span` of the entries from `first` on, before `last`."""
+        last = min(last, self.timed)
+        if first >= last:
+            return None
+        return self.zero + int(self.time[first]), self.zero + int(self.time[last - 1])
 
     def count(self, codes: int, *, weighted: bool = False) -> IntArray:
         """Count the entries, or add up their values, for each code.

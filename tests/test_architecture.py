@@ -16,9 +16,9 @@ APP = ROOT / "app.py"
 PAGE = sorted((CORE / "page").glob("*.py"))
 CORE_FILES = sorted(CORE.rglob("*.py"))
 
-# errors ← settings, model ← grid, png ← tracks ← study ← exports, selection ← heatmap, library,
-# cache, account ← colormaps, parallel ← images, chart ← report, figure, bundle ← output ← cli ←
-# page ← __main__
+# errors ← settings, model ← grid, png ← tracks ← study, windows ← exports, selection ← heatmap,
+# library, cache, account, regions, checks ← scale, colormaps, parallel ← contours ← images, chart ←
+# report, figure, bundle ← output ← cli ← page ← __main__
 MODEL = {"errors", "model"}
 TRACKS = {"grid", "tracks"}
 MAY_IMPORT = {
@@ -31,8 +31,10 @@ MAY_IMPORT = {
     "tracks": MODEL | {"grid"},
     "study": MODEL | TRACKS,
     "exports": MODEL | TRACKS | {"study", "png"},
-    "selection": MODEL | TRACKS | {"study"},
+    "windows": MODEL | TRACKS,
+    "selection": MODEL | TRACKS | {"settings", "study", "windows"},
     "heatmap": MODEL | {"settings", "selection"},
+    "scale": MODEL | {"settings", "heatmap"},
     "account": MODEL | {"settings", "study", "selection", "exports"},
     "sample": MODEL,
     "library": MODEL | {"exports"},
@@ -40,13 +42,13 @@ MAY_IMPORT = {
     "parallel": MODEL | {"exports", "grid", "study", "cache", "stopping"},
     "colormaps": MODEL | {"settings", "heatmap"},
     "images": MODEL | {"settings", "heatmap", "colormaps", "png"},
-    "chart": MODEL | {"settings", "heatmap", "colormaps"},
+    "chart": MODEL | {"settings", "heatmap", "colormaps", "scale"},
     "report": MODEL | {"account", "heatmap", "library", "selection", "settings", "study"},
     "figure": MODEL | {"account", "colormaps", "heatmap", "images", "png", "settings"},
     "bundle": MODEL | {"account", "heatmap", "selection", "study"},
     "output": MODEL
     | {"account", "bundle", "figure", "heatmap", "images", "report"}
-    | {"selection", "settings", "study"},
+    | {"scale", "selection", "settings", "study"},
 }
 BELOW = set(MAY_IMPORT)
 MAY_IMPORT |= {"cli": BELOW, "__init__": BELOW}

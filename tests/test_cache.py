@@ -217,7 +217,7 @@ def test_what_is_loaded_counts_as_what_was_stored(kept):
     (histogram,) = gh.select(load(kept, "k"))
     assert histogram.counts == gh.Counts(3, outside=1, undetected=2, unreadable=3, listed_twice=4)
     assert np.flatnonzero(histogram.bins).tolist() == [0, 7, 14]
-    fixations = gh.Selection("fixations by duration")
+    fixations = gh.Selection("fixation-duration")
     (histogram,) = gh.select(load(kept, "k"), fixations)
     assert histogram.bins[-1, -1] == histogram.counts.used == 3 * 70_000
 

@@ -350,7 +350,7 @@ def test_a_sample_exactly_there_counts_one_whatever_the_blur(scale):
         x, y = np.full((2, count), 2000.0)
         heatmap = gh.make_heatmap(histograms((4000, 4000), (x, y)), (4000, 4000), min(scale, 12))
         assert (heatmap.peak.row, heatmap.peak.column) == (150, 150)
-        assert heatmap.peak.samples == pytest.approx(count, rel=1e-12)
+        assert heatmap.peak.amount == pytest.approx(count, rel=1e-12)
         # Samples are 5 ms apart; one alone does not tell.
         seconds = None if count == 1 else pytest.approx(count * 0.005, rel=1e-12)
         assert heatmap.peak.seconds == seconds
@@ -363,8 +363,8 @@ def test_a_glance_one_sigma_away_counts_less():
     heatmap = gh.make_heatmap(histograms((3000, 3000), gaze), (3000, 3000), scale=5)
     peak = heatmap.peak
     # Somewhat more of the ten lies within the blur a few bins towards them.
-    assert 60 + 10 * math.exp(-0.5) <= peak.samples <= 61 + 10 * math.exp(-0.5)
-    assert peak.seconds == pytest.approx(peak.samples * 0.005, rel=1e-12)
+    assert 60 + 10 * math.exp(-0.5) <= peak.amount <= 61 + 10 * math.exp(-0.5)
+    assert peak.seconds == pytest.approx(peak.amount * 0.005, rel=1e-12)
     assert 150 <= peak.column <= 153
     assert peak.row == 150
 
@@ -380,7 +380,7 @@ def test_the_peak_is_the_blurred_count_without_the_kernel_s_division(drawn, scal
     sigma_bins = 3 * scale
     most = 2 * math.pi * sigma_bins**2 * reference.blur(counts, scale).max()
     # The kernel ends at 4 sigmas, which 2 pi sigma² knows nothing of.
-    assert heatmap.peak.samples == pytest.approx(most, rel=3e-4)
+    assert heatmap.peak.amount == pytest.approx(most, rel=3e-4)
 
 
 def test_seconds_are_those_of_each_recording_s_own_tracker():
@@ -406,4 +406,4 @@ def test_without_times_there_are_samples_and_no_seconds():
     study = gh.track_export(export((40, 30), one, other))
     assert [r.sampling_interval_ns for r in study.recordings] == [0, 5_000_000]
     both = gh.finish_heatmap(gh.Pool.over(study).take({0, 1}), 0).peak
-    assert (both.samples, both.seconds) == (70, None)
+    assert (both.amount, both.seconds) == (70, None)

@@ -12,13 +12,17 @@ from hypothesis import strategies as st
 
 import gazeheat_core as gh
 from gazeheat_core.cli import main
-from gazeheat_core.settings import COLORMAP, OPACITY, SCALE, SETTINGS
+from gazeheat_core.settings import COLORMAP, LEVELS, OPACITY, SCALE, SETTINGS
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def test_settings_are_those_of_the_specification_by_default():
-    assert dataclasses.asdict(gh.Look()) == {"scale": 5, "opacity": 0.8, "colormap": "turbo"}
+    assert dataclasses.asdict(gh.Look()) == {
+        **{"scale": 5, "opacity": 0.8, "colormap": "turbo", "look": "colours"},
+        **{"unit": "percent", "top": 0, "bottom": 0, "levels": (20, 40, 60, 80)},
+    }
+    assert gh.Selection() == gh.Selection("gaze", "pooled", window_s=None, sections=None)
 
 
 @pytest.mark.parametrize("scale", [0, 0.1, 20])
@@ -43,6 +47,23 @@ def test_settings_include_the_ends_of_their_ranges(scale, opacity, colormap):
             {"colormap": "rainbow"},
             "There are no colours 'rainbow'; choose one of "
             "turbo, viridis, magma, inferno, cividis, jet, greys.",
+        ),
+        (
+            {"look": "rainbow"},
+            "There is no look 'rainbow'; choose one of colours, spotlight, contours.",
+        ),
+        (
+            {"unit": "minutes"},
+            "There is no unit 'minutes'; choose one of percent, seconds, share.",
+        ),
+        ({"top": -1}, "Top of the scale is -1; choose a value from 0 to 1e+09."),
+        ({"bottom": 96}, "Bottom of the scale is 96; choose a value from 0 to 95 percent."),
+        *(
+            (
+                {"levels": levels},
+                "Contour lines are not 1 to 12 numbers from 1 to 99 in ascending order; give such.",
+            )
+            for levels in ((), (50, 20), (20, 20), (0, 50), (math.nan,), tuple(range(1, 14)), 50)
         ),
     ],
 )
@@ -113,8 +134,12 @@ def test_a_look_comes_back_from_json_as_it_was(scale, opacity, colormap):
 
 
 def test_json_holds_each_setting_by_its_name():
-    look = gh.Look(2.5, 0.5, "jet")
-    assert json.loads(look.as_json()) == {"scale": 2.5, "opacity": 0.5, "colormap": "jet"}
+    look = gh.Look(2.5, 0.5, "jet", "contours", "seconds", 3.5, 10, (25, 50))
+    assert json.loads(look.as_json()) == {
+        **{"scale": 2.5, "opacity": 0.5, "colormap": "jet", "look": "contours"},
+        **{"unit": "seconds", "top": 3.5, "bottom": 10, "levels": [25, 50]},
+    }
+    assert gh.Look.from_json(look.as_json()) == look
 
 
 def test_a_setting_that_is_missing_has_its_default():
@@ -194,3 +219,18 @@ def test_the_help_says_what_the_settings_say(capsys):
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_every_terminal_can_show_what_a_setting_does(setting):
     assert f"{setting.help} {setting.values} {setting.default_text}".isascii()
+
+
+def test_contour_lines_are_read_as_people_type_them():
+    for text in ("25,50", " 25 , 50 ", "50;25;50", "25 50"):
+        assert LEVELS.parse(text) == (25, 50)
+    with pytest.raises(gh.SettingError, match="Contour lines are 'half'; give 1 to 12 numbers"):
+        LEVELS.parse("half")
+
+
+@pytest.mark.parametrize(
+    "window_s", [(-1, 2), (3, 2), (0, math.inf), (math.nan, 2), (0, 1e10)], ids=str
+)
+def test_a_window_of_time_that_makes_no_sense_is_refused(window_s):
+    with pytest.raises(gh.SettingError, match="Give two numbers of seconds after the section's"):
+        gh.Selection(window_s=window_s)

@@ -329,9 +329,9 @@ def test_each_measure_counts_its_own():
         return histogram.bins.reshape(-1)[:4].tolist()
 
     assert counted("gaze") == [0, 2, 0, 1]
-    assert counted("gaze in fixations") == [0, 1, 0, 0]
-    assert counted("fixations by duration") == [0, 200, 300, 0]
-    assert counted("fixations by number") == [0, 1, 1, 0]
+    assert counted("fixation-gaze") == [0, 1, 0, 0]
+    assert counted("fixation-duration") == [0, 200, 300, 0]
+    assert counted("fixation-count") == [0, 1, 1, 0]
 
 
 def test_a_stated_start_before_the_first_sample_begins_the_section():

@@ -1,0 +1,133 @@
+"""Any window of a track in the time of a tick, however many entries it has.
+
+A histogram of everything before a moment is kept for some moments, the checkpoints. A window is
+the difference of two such histograms; what lies between a checkpoint and the window's border is
+counted, and is a bounded number of entries. All are integers, so it is exact.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from gazeheat_core.model import IntArray
+from gazeheat_core.tracks import Track
+
+# The most that the histograms of an open study may take: those of the whole, and again those
+# of the checkpoints.
+KEPT_BYTES = 64_000_000
+# Fewer entries are counted as fast as a kept histogram is added.
+_COUNTED_ANEW = 2**13
+
+
+class CountedTrack:
+    """A track with a histogram of all of it, and of its windows.
+
+    Visitors who have the same study open share it.
+
+    Parameters
+    ----------
+    track : Track
+        With many entries.
+    codes : int
+        Number of codes: `Grid.codes`.
+    weighted : bool
+        Whether an entry counts with its value.
+    """
+
+    __slots__ = ("_checkpoints", "_lock", "_track", "_weighted", "codes", "whole")
+
+    def __init__(self, track: Track, codes: int, *, weighted: bool) -> None:
+        # Only the columns: the track itself is what this is kept by.
+        self._track = Track(track.zero, track.time, track.cell, track.value)
+        self._weighted = weighted
+        self._checkpoints: npt.NDArray[Any] | None = None
+        self._lock = Lock()
+        self.codes = codes
+        self.whole = _narrow(track.count(codes, weighted=weighted))
+
+    def add_to(self, total: IntArray, first: int, last: int, step: int) -> None:
+        """Add the histogram of the entries from `first` on, before `last`.
+
+        Parameters
+        ----------
+        total : int64 array, shape (codes,)
+        first, last : int
+            Positions in the track.
+        step : int
+            Entries from one checkpoint to the next; taken the first time.
+        """
+        if last - first <= _COUNTED_ANEW:
+            self._count(total, first, last, 1)
+            return
+        self._add_before(total, last, step, 1)
+        self._add_before(total, first, step, -1)
+
+    def _add_before(self, total: IntArray, end: int, step: int, sign: int) -> None:
+        """Add, or take away, the histogram of all entries before `end`."""
+        checkpoints = self._all_checkpoints(step)
+        step = -(-len(self._track) // (len(checkpoints) + 1))
+        nearest = min((end + step // 2) // step, len(checkpoints) + 1)
+        place = min(nearest * step, len(self._track))
+        if nearest:
+            before = self.whole if nearest > len(checkpoints) else checkpoints[nearest - 1]
+            (np.add if sign > 0 else np.subtract)(total, before, out=total)
+        if place <= end:
+            self._count(total, place, end, sign)
+        else:
+            self._count(total, end, place, -sign)
+
+    def _count(self, total: IntArray, first: int, last: int, sign: int) -> None:
+        part = slice(first, last)
+        amount: Any = sign
+        if self._weighted:
+            amount = sign * self._track.value[part].astype(np.int64)
+        np.add.at(total, self._track.cell[part].astype(np.intp), amount)
+
+    def _all_checkpoints(self, step: int) -> npt.NDArray[Any]:
+        """Return the histograms before each checkpoint; they are made once."""
+        with self._lock:
+            if self._checkpoints is None:
+                count = max(0, -(-len(self._track) // step) - 1)
+                apart = -(-len(self._track) // (count + 1))
+                made = np.empty((count, self.codes), self.whole.dtype)
+                total = np.zeros(self.codes, np.int64)
+                for i in range(count):
+                    self._count(total, i * apart, (i + 1) * apart, 1)
+                    made[i] = total
+                self._checkpoints = made
+            return self._checkpoints
+
+
+def _narrow(codes: IntArray) -> npt.NDArray[Any]:
+    """Keep a histogram in 32 bits where they suffice."""
+    return codes.astype(np.uint32) if codes.max(initial=0) < 2**32 else codes
+
+
+_kept: WeakKeyDictionary[Track, dict[bool, CountedTrack]] = WeakKeyDictionary()
+
+
+def counted_track(track: Track, codes: int, *, weighted: bool) -> CountedTrack:
+    """Return a track with its histograms; they live as long as the track."""
+    both = _kept.setdefault(track, {})
+    if weighted not in both:
+        both[weighted] = CountedTrack(track, codes, weighted=weighted)
+    return both[weighted]
+
+
+def entries_a_histogram(entries: int, codes: int) -> int:
+    """Return how many entries of a study share one kept histogram, within `KEPT_BYTES`.
+
+    Parameters
+    ----------
+    entries : int
+        Of all tracks.
+    codes : int
+        Number of codes: `Grid.codes`.
+    """
+    most = KEPT_BYTES // (codes * np.dtype(np.uint32).itemsize)
+    return max(_COUNTED_ANEW, -(-entries // most))
