@@ -18,8 +18,8 @@ import math
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError
@@ -31,8 +31,15 @@ from gazeheat_core.errors import SettingError, SourceError, shown
 from gazeheat_core.exports.judging import px
 from gazeheat_core.exports.sources import LIMITS, MIB, Limits, Upload, open_source
 from gazeheat_core.model import SHORT_ID_LENGTH, Size
-from gazeheat_core.selection import Counts, select
-from gazeheat_core.settings import SETTINGS, Look, each_once
+from gazeheat_core.selection import (
+    ALL_GAZE,
+    Counts,
+    RecordingHistogram,
+    Selection,
+    is_of_fixations,
+    select,
+)
+from gazeheat_core.settings import COUNTING, SETTINGS, Look, NumberSetting, each_once
 from gazeheat_core.study import Study
 
 SOFTWARE = "Gazeheat"
@@ -45,6 +52,7 @@ _NO_SETTINGS = f"no settings of Gazeheat are in it. {_GIVE}"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LONGEST_NUMBER = 15  # digits, which any program reads exactly
 _DEEPEST_FIGURE = 8
+_MOST_SECTIONS = 1000  # of a recording, on average
 _WORDS: dict[type, str] = {dict: "object", list: "list", str: "text", int: "whole number"}
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -89,15 +97,18 @@ class UsedRecording:
     ----------
     id, name : str
     counts : Counts
-        What became of its rows of gaze.
+        What became of its rows of gaze, or of fixations where these are counted.
     gaze_sha256 : str
         As `RecordingTracks.digest`.
+    fixations_sha256 : str
+        The same of its fixations; empty where these are not counted.
     """
 
     id: str
     name: str
     counts: Counts
     gaze_sha256: str
+    fixations_sha256: str = ""
 
     @property
     def rows(self) -> int:
@@ -124,6 +135,10 @@ class Account:
         SHA-256 digest of the reference image's file.
     figure : dict or None
         Settings of a figure, as its maker has written them; None where the file is none.
+    selection : Selection
+        What was counted; without its sections.
+    sections : tuple of (str, str) or None
+        Ids of recordings and of their sections that were counted; None for all.
     """
 
     version: str
@@ -134,6 +149,8 @@ class Account:
     image_size: Size
     image_sha256: str
     figure: dict[str, Any] | None = None
+    selection: Selection = ALL_GAZE
+    sections: tuple[tuple[str, str], ...] | None = None
 
     def as_json(self) -> str:
         """Write the account as one line of JSON, in plain ASCII; equal ones give equal lines."""
@@ -142,7 +159,7 @@ class Account:
         return json.dumps(
             {
                 "software": {"name": SOFTWARE, "version": self.version},
-                "look": asdict(self.look),
+                **self.settings(),
                 "figure": self.figure,
                 "export": {"name": self.name, "kind": self.kind, "image": image},
                 "recordings": [
@@ -152,6 +169,7 @@ class Account:
                         "rows": one.rows,
                         **asdict(one.counts),
                         "gaze_sha256": one.gaze_sha256,
+                        "fixations_sha256": one.fixations_sha256,
                     }
                     for one in self.recordings
                 ],
@@ -159,6 +177,19 @@ class Account:
             sort_keys=True,
             allow_nan=False,
         )
+
+    def settings(self) -> dict[str, Any]:
+        """Return all that was chosen, ready for JSON."""
+        selection = self.selection
+        return {
+            "look": asdict(self.look),
+            "selection": {
+                "measure": selection.measure,
+                "weight": selection.weight,
+                "window_s": selection.window_s,
+                "sections": self.sections,
+            },
+        }
 
     @classmethod
     def from_json(cls, text: str, limits: Limits = LIMITS) -> Account:
@@ -180,7 +211,9 @@ class Account:
         if software.get("name") != SOFTWARE:
             raise _not_ours("they are of other software")
         image = _get(export, "image", dict)
-        values_of_look: dict[str, Any] = {one.name: look.get(one.name) for one in SETTINGS}
+        # Earlier versions had the first three only.
+        named = [one.name for i, one in enumerate(SETTINGS) if i < 3 or one.name in look]
+        values_of_look = {name: look.get(name) for name in named}
         size = _get(image, "width", int), _get(image, "height", int)
         if not all(1 <= side <= limits.picture_side_px for side in size):
             raise _not_ours(f"they are of a picture of {px(size)}")
@@ -196,18 +229,40 @@ class Account:
                 raise _not_ours(f"the recording '{shown(id)}' stands there twice")
         return cls(
             version=_get(software, "version", str),
-            look=_plain_look(Look(**values_of_look)),
+            look=_plain_look(Look.from_values(values_of_look)),
             recordings=recordings,
             name=_get(export, "name", str),
             kind=_get(export, "kind", str),
             image_size=size,
             image_sha256=_digest(image, "sha256"),
             figure=figure,
+            **_selection(values, limits),
+        )
+
+    def selection_in(self, study: Study) -> Selection:
+        """Return what was counted, as a selection of a study; what it lacks is left out."""
+        if self.sections is None:
+            return self.selection
+        wanted = set(self.sections)
+        return replace(
+            self.selection,
+            sections=frozenset(
+                (i, k)
+                for i, recording in enumerate(study.recordings)
+                for k, section in enumerate(recording.sections)
+                if (recording.id, section.id) in wanted
+            ),
         )
 
 
 def account_of(
-    study: Study, chosen: Iterable[int], look: Look, figure: dict[str, Any] | None = None
+    study: Study,
+    chosen: Iterable[int],
+    look: Look,
+    figure: dict[str, Any] | None = None,
+    *,
+    selection: Selection = ALL_GAZE,
+    histograms: Sequence[RecordingHistogram] | None = None,
 ) -> Account:
     """Make the account of a file; it looks at all samples of the chosen recordings.
 
@@ -219,13 +274,19 @@ def account_of(
     look : Look
     figure : dict, optional
         Settings of a figure, of what JSON can hold.
+    selection : Selection
+        What was counted.
+    histograms : sequence of RecordingHistogram, optional
+        Those of all recordings, as they were selected; selected here without them.
 
     Raises
     ------
     PictureMissingError
         When the study has no picture.
     """
-    histograms = select(study)
+    histograms = select(study, selection) if histograms is None else histograms
+    positions = sorted(set(chosen))
+    of_fixations = is_of_fixations(selection.measure)
     size = study.size()
     assert study.image is not None
     return Account(
@@ -237,15 +298,36 @@ def account_of(
                 name=histograms[position].name,
                 counts=histograms[position].counts,
                 gaze_sha256=study.recordings[position].digest(),
+                fixations_sha256=(
+                    study.recordings[position].digest(of_fixations=True) if of_fixations else ""
+                ),
             )
-            for position in sorted(set(chosen))
+            for position in positions
         ),
         name=study.name,
         kind=study.kind,
         image_size=size,
         image_sha256=sha256(study.image.data).hexdigest(),
         figure=figure,
+        selection=_plain_selection(selection),
+        sections=_section_ids(study, positions, selection),
     )
+
+
+def _section_ids(
+    study: Study, chosen: Sequence[int], selection: Selection
+) -> tuple[tuple[str, str], ...] | None:
+    """Return the ids of the sections that are counted; None where they are all."""
+    if selection.sections is None:
+        return None
+    ids = tuple(
+        (study.recordings[i].id, section.id)
+        for i in chosen
+        for k, section in enumerate(study.recordings[i].sections)
+        if (i, k) in selection.sections
+    )
+    are_all = len(ids) == sum(len(study.recordings[i].sections) for i in chosen)
+    return None if are_all else ids
 
 
 def png_texts(account: Account) -> dict[str, str]:
@@ -287,7 +369,10 @@ def differences(account: Account, study: Study) -> list[str]:
         said.append(
             f"Its picture is not the one that the settings were saved with; both are {px(size)}."
         )
-    here = {one.id: (one, study.recordings[i]) for i, one in enumerate(select(study))}
+    selected = select(study, account.selection_in(study))
+    here = {one.id: (one, study.recordings[i]) for i, one in enumerate(selected)}
+    sections = {(one.id, section.id) for one in study.recordings for section in one.sections}
+    of_fixations = is_of_fixations(account.selection.measure)
     for then in account.recordings:
         if then.id not in here:
             label = then.name or then.id[:SHORT_ID_LENGTH]
@@ -297,17 +382,25 @@ def differences(account: Account, study: Study) -> list[str]:
         label = shown(now.label)
         if then.name != now.name:
             said.append(f"{label}: in the settings, this recording is called '{shown(then.name)}'.")
-        # Over a picture of another size the same gaze lies in other cells.
-        if (has_same_size or then.rows != now.rows) and then.gaze_sha256 != tracks.digest():
-            used = (then.counts.used, now.counts.used)
-            numbers = (
-                f"{used[0]:,} samples then, {used[1]:,} now"
-                if used[0] != used[1]
-                else f"{used[0]:,} samples both times"
-            )
+        lost = sum(one[0] == then.id and one not in sections for one in account.sections or ())
+        if lost:
             said.append(
-                f"{label}: its gaze is not the one that the settings were saved with ({numbers})."
+                f"{label}: {lost:,} of its sections in the settings "
+                f"{'are' if lost > 1 else 'is'} not there."
             )
+        # Over a picture of another size the same gaze lies in other cells.
+        is_told = has_same_size or then.rows != now.rows
+        digest = then.fixations_sha256 if of_fixations else then.gaze_sha256
+        if is_told and digest != tracks.digest(of_fixations=of_fixations):
+            used = (then.counts.used, now.counts.used)
+            entries = "fixations" if of_fixations else "samples"
+            numbers = (
+                f"{used[0]:,} {entries} then, {used[1]:,} now"
+                if used[0] != used[1]
+                else f"{used[0]:,} {entries} both times"
+            )
+            what = "its fixations are not those" if of_fixations else "its gaze is not the one"
+            said.append(f"{label}: {what} that the settings were saved with ({numbers}).")
     return said
 
 
@@ -492,7 +585,9 @@ def _digest(values: dict[str, Any], name: str) -> str:
 def _recording(values: object) -> UsedRecording:
     if not isinstance(values, dict):
         raise _not_ours("'recordings' holds what is no recording")
-    counts = Counts(**{field.name: _get(values, field.name, int) for field in fields(Counts)})
+    # Earlier versions had the first five only.
+    names = [one.name for i, one in enumerate(fields(Counts)) if i < 5 or one.name in values]
+    counts = Counts(**{name: _get(values, name, int) for name in names})
     if min(asdict(counts).values()) < 0 or counts.rows != _get(values, "rows", int):
         raise _not_ours("the counts of a recording do not add up to its rows")
     return UsedRecording(
@@ -500,7 +595,34 @@ def _recording(values: object) -> UsedRecording:
         name=_get(values, "name", str),
         counts=counts,
         gaze_sha256=_digest(values, "gaze_sha256"),
+        fixations_sha256=(
+            _digest(values, "fixations_sha256") if values.get("fixations_sha256") else ""
+        ),
     )
+
+
+def _selection(values: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    """Read what was counted; earlier versions counted all gaze."""
+    if "selection" not in values:
+        return {}
+    given = _get(values, "selection", dict)
+    window_s = given.get("window_s")
+    if window_s is not None:
+        window_s = _get(given, "window_s", list)
+        if len(window_s) != 2 or not all(type(one) in (int, float) for one in window_s):
+            raise _not_ours("'window_s' is no pair of numbers")
+        window_s = float(window_s[0]) + 0.0, float(window_s[1]) + 0.0
+    sections = given.get("sections")
+    if sections is not None:
+        sections = _get(given, "sections", list)
+        if len(sections) > limits.recordings * _MOST_SECTIONS or not all(
+            type(one) is list and len(one) == 2 and all(type(id) is str for id in one)
+            for one in sections
+        ):
+            raise _not_ours("'sections' holds what is no section")
+        sections = tuple((recording, section) for recording, section in sections)
+    chosen: dict[str, Any] = {one.name: _get(given, one.name, str) for one in COUNTING}
+    return {"selection": Selection(**chosen, window_s=window_s), "sections": sections}
 
 
 def _is_plain(value: object, levels: int) -> bool:
@@ -511,7 +633,20 @@ def _is_plain(value: object, levels: int) -> bool:
 
 def _plain_look(look: Look) -> Look:
     """Write the numbers of a look in one way: 5 and 5.0, and 0.0 and -0.0, are the same."""
-    return Look(float(look.scale) + 0.0, float(look.opacity) + 0.0, look.colormap)
+    plain: dict[str, Any] = {
+        one.name: float(getattr(look, one.name)) + 0.0
+        for one in SETTINGS
+        if isinstance(one, NumberSetting)
+    }
+    return replace(look, **plain, levels=tuple(float(level) for level in look.levels))
+
+
+def _plain_selection(selection: Selection) -> Selection:
+    """Write the numbers of a selection in one way, and leave its sections out."""
+    window_s = selection.window_s
+    if window_s is not None:
+        window_s = float(window_s[0]) + 0.0, float(window_s[1]) + 0.0
+    return replace(selection, window_s=window_s, sections=None)
 
 
 def _not_ours(problem: str) -> SettingError:

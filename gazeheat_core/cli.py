@@ -49,17 +49,22 @@ from gazeheat_core.images import IMAGE_FILES, ImageFile
 from gazeheat_core.model import Export, ReferenceImage
 from gazeheat_core.output import FILE_KINDS, FigureAsked, FileKind, Output
 from gazeheat_core.parallel import PendingStudy, open_executor, submit_export
-from gazeheat_core.report import as_report, free_stem
+from gazeheat_core.report import free_stem
 from gazeheat_core.sample import sample_zip
-from gazeheat_core.selection import RecordingHistogram, select
+from gazeheat_core.scale import colour_scale
+from gazeheat_core.selection import RecordingHistogram, Selection, check_measure, select
 from gazeheat_core.settings import (
+    COUNTING,
     FIGURE_SETTINGS,
     SETTINGS,
+    ChoiceSetting,
     FigureStyle,
     Look,
+    Measure,
     NumberSetting,
     NumbersSetting,
     Setting,
+    Weight,
 )
 from gazeheat_core.stopping import held, taken_back
 from gazeheat_core.study import Study, track_export
@@ -220,9 +225,13 @@ class Options:
     look : Look
     recordings : tuple of str
         Ids and names of the recordings to pool; empty for all.
+    selection : Selection
+        What is counted, without its sections.
+    sections : tuple of str
+        Ids and names of events of the sections to count; empty for all.
     account : Account or None
-        What a file says of itself that shall be made again: the look, and the recordings by
-        their ids.
+        What a file says of itself that shall be made again: the look, what is counted, and the
+        recordings by their ids.
     files : tuple of str
         The files to make, as of `gazeheat_core.output`.
     asked : FigureAsked
@@ -245,6 +254,8 @@ class Options:
     out: Path
     look: Look
     recordings: tuple[str, ...]
+    selection: Selection
+    sections: tuple[str, ...]
     account: Account | None
     files: tuple[FileKind, ...]
     asked: FigureAsked
@@ -267,7 +278,8 @@ class Options:
             When the arguments are no command, or ask for help; it has been printed.
         """
         given = vars(_parser().parse_args(arguments))
-        names = [*(setting.name for setting in (*SETTINGS, *FIGURE_SETTINGS)), "recording"]
+        known = (*SETTINGS, *COUNTING, *FIGURE_SETTINGS)
+        names = [*(setting.name for setting in known), "window", "recording", "section"]
         chosen = {name: given.pop(name) for name in names}
         chosen = {name: value for name, value in chosen.items() if value is not None}
         settings = given.pop("settings")
@@ -280,6 +292,9 @@ class Options:
             )
         account = None if settings is None else find_account(_read_settings(settings), settings)
         recordings = tuple(chosen.pop("recording", ()))
+        sections = tuple(chosen.pop("section", ()))
+        counting = {one.name: chosen.pop(one.name) for one in COUNTING if one.name in chosen}
+        selection = Selection(**counting, window_s=_window(chosen.pop("window", None)))
         sizes = {one.name: chosen.pop(one.name) for one in FIGURE_SETTINGS if one.name in chosen}
         asked, made_on = FigureAsked(FigureStyle(**sizes)), None
         extra = _asked_files(given)
@@ -290,6 +305,8 @@ class Options:
         return cls(
             exports=tuple(given.pop("exports")),
             recordings=recordings,
+            selection=selection,
+            sections=sections,
             look=Look(**chosen) if account is None else account.look,
             account=account,
             files=(*IMAGE_FILES, *extra),
@@ -300,6 +317,7 @@ class Options:
         )
 
 
+AnySetting = Setting | ChoiceSetting[Measure] | ChoiceSetting[Weight]
 _IMAGES = get_args(ImageFile)
 # What is made again of a file with the settings of a figure, beside the two images.
 _FILES_OF: dict[str, tuple[FileKind, ...]] = {
@@ -342,7 +360,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID_OR_NAME",
         help="pool this recording only; may be given several times (default: all)",
     )
-    for setting in (*SETTINGS, *FIGURE_SETTINGS):
+    add(
+        "--section",
+        action="append",
+        metavar="EVENT_OR_ID",
+        help="count this section only, by its id or the name of an event that it starts or ends "
+        "with; may be given several times (default: all)",
+    )
+    add(
+        "--window",
+        metavar="FROM:TO",
+        help="count these seconds only, after each section's beginning; the second end is not "
+        "part of them (default: the whole)",
+    )
+    for setting in (*COUNTING, *SETTINGS, *FIGURE_SETTINGS):
         add(
             f"--{setting.name.replace('_', '-')}",
             type=_type(setting),
@@ -374,14 +405,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _type(setting: Setting) -> Callable[[str], Any]:
+def _type(setting: AnySetting) -> Callable[[str], Any]:
     """Return what reads a setting's value."""
     if isinstance(setting, NumbersSetting):
         return setting.parse
     return float if isinstance(setting, NumberSetting) else str
 
 
-def _about(setting: Setting) -> str:
+def _about(setting: AnySetting) -> str:
     """Return a setting's help; argparse reads a percent sign as the start of a name."""
     text = f"{setting.help} ({setting.values}; default {setting.default_text})"
     return text.replace("%", "%%")
@@ -402,11 +433,14 @@ def _run(options: Options) -> None:
     lines: list[str] = []
     notes: list[str] = []
     stems: set[str] = set()
+    sections: dict[str, bool] = dict.fromkeys(options.sections, False)
     with _all_or_none(options.out) as write:
         for read in _read_all(options, notes):
             known |= dict.fromkeys(r.name or r.id for r in read.recordings)
-            histograms = select(read)
-            ticked = _ticked(histograms, options)
+            selection = _selection(read, options, sections)
+            check_measure(read, selection.measure)
+            histograms = select(read, selection)
+            ticked = _ticked(histograms, selection, options)
             chosen = [histograms[i] for i in ticked]
             seen = {name for r in chosen for name in (r.id, r.name)}
             missing = [name for name in missing if name not in seen]
@@ -418,7 +452,8 @@ def _run(options: Options) -> None:
                 continue
             export = _compared(read, options, notes)
             notes += export.notices
-            heatmap = make_heatmap(chosen, export.size(), options.look.scale)
+            heatmap = make_heatmap(chosen, export.size(), options.look.scale, selection)
+            colour_scale(heatmap, options.look)  # before anything is drawn
             if heatmap.counts.used == 0:
                 notes.append(
                     f"{export.title}: no gaze lies on the picture, so the heatmap is empty."
@@ -427,11 +462,17 @@ def _run(options: Options) -> None:
             output = Output(export, histograms, ticked, heatmap, options.look, stem)
             files = _draw(output, options, write)
             # Plain ASCII, which every terminal and pipe can carry.
-            lines.append(json.dumps(as_report(export, chosen, files)))
+            lines.append(json.dumps(output.told(files)))
         if missing:
             raise SettingError(
                 f"There is no recording '{missing[0]}'. Found: {listed([*known])}. "
                 f"Give an id or a name as in {SECTIONS_FILE}."
+            )
+        unknown = [name for name, is_known in sections.items() if not is_known]
+        if unknown and not missing:
+            raise SettingError(
+                f"There is no section '{shown(unknown[0])}'. Give an id, or the name of an event, "
+                f"as in {SECTIONS_FILE}."
             )
         if options.account is not None and not lines:
             raise SettingError(
@@ -443,13 +484,36 @@ def _run(options: Options) -> None:
     _print("\n".join(lines))
 
 
-def _ticked(histograms: Sequence[RecordingHistogram], options: Options) -> list[int]:
+def _selection(study: Study, options: Options, known: dict[str, bool]) -> Selection:
+    """Return what is counted in a study, and note which of the sections asked for it has."""
+    if options.account is not None:
+        return options.account.selection_in(study)
+    if not options.sections:
+        return options.selection
+    wanted = set()
+    for i, recording in enumerate(study.recordings):
+        for k, section in enumerate(recording.sections):
+            names = {section.id, section.start_event, section.end_event} & {*options.sections}
+            known |= dict.fromkeys(names, True)
+            if names:
+                wanted.add((i, k))
+    return replace(options.selection, sections=frozenset(wanted))
+
+
+def _ticked(
+    histograms: Sequence[RecordingHistogram], selection: Selection, options: Options
+) -> list[int]:
     """Return the positions of the recordings to pool."""
     if options.account is not None:
         ids = {one.id for one in options.account.recordings}
         return [i for i, one in enumerate(histograms) if one.id in ids]
     wanted = set(options.recordings)
-    return [i for i, one in enumerate(histograms) if not wanted or wanted & {one.id, one.name}]
+    chosen = [i for i, one in enumerate(histograms) if not wanted or wanted & {one.id, one.name}]
+    if selection.sections is None:
+        return chosen
+    # A recording without any of the sections asked for is not one of those that are pooled.
+    having = {recording for recording, _ in selection.sections}
+    return [i for i in chosen if i in having]
 
 
 def _compared(export: Study, options: Options, notes: list[str]) -> Study:
@@ -556,6 +620,18 @@ def _read_settings(path: str) -> bytes:
 def _unread(path: Path | str, error: OSError, what: str) -> str:
     reason = (error.strerror or "cannot be opened").lower()
     return f"{path}: {reason}. Give the path of {what} that you can read."
+
+
+def _window(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    from_s, _, to_s = text.partition(":")
+    try:
+        return float(from_s), float(to_s)
+    except ValueError:
+        raise SettingError(
+            f"The window '{shown(text)}' is not of the form FROM:TO. Give seconds, say, 0:5."
+        ) from None
 
 
 def _ratio(text: str | None) -> tuple[float, float] | None:

@@ -200,3 +200,22 @@ def _peak(blurred: FloatArray, pooled: Pooled, scale: float) -> Peak:
         within_blur(pooled.bins) if pooled.selection.weight == "pooled" else share * pooled.amount
     )
     return Peak(row, column, amount, share, seconds)
+
+
+def place_px(heatmap: Heatmap, size: Size) -> tuple[float, float]:
+    """Return the middle of the hottest bin, in pixels of the picture.
+
+    Parameters
+    ----------
+    heatmap : Heatmap
+        With a peak.
+    size : (int, int)
+        Width and height of the reference image, in pixels.
+    """
+    assert heatmap.peak is not None
+    rows, columns = heatmap.values.shape
+    width, height = size
+    return (
+        (heatmap.peak.column + 0.5) * width / columns,
+        (heatmap.peak.row + 0.5) * height / rows,
+    )

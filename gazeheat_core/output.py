@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from os import PathLike
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from gazeheat_core.account import SETTINGS_FILE, Account, account_of, png_texts
 from gazeheat_core.bundle import report_zip
 from gazeheat_core.errors import SettingError
 from gazeheat_core.figure import FigureKind, draw_figure
-from gazeheat_core.heatmap import Heatmap
+from gazeheat_core.heatmap import Heatmap, place_px
 from gazeheat_core.images import ImageFile, render_files
 from gazeheat_core.report import caption, file_name, methods_text
 from gazeheat_core.scale import colour_scale
@@ -126,14 +127,15 @@ class Output:
 
     def caption(self) -> str:
         """Return the caption that a figure has where nobody has written another."""
-        return caption(self.study, self.pooled, self.heatmap)
+        return caption(self.study, self.pooled, self.heatmap, self.look)
 
     def name(self, what: FileKind) -> str:
         """Return the name of a file, which says what is in it."""
         part, _, ending = what.partition("-")
         ending = ending or ("zip" if what == "report" else "png")
         counts = len(self.ticked), len(self.study.recordings)
-        return file_name(self.stem, part, *counts, self.look.scale, ending)
+        asked = self.heatmap.selection
+        return file_name(self.stem, part, *counts, self.look.scale, ending, asked)
 
     def mime(self, what: FileKind) -> str:
         """Return the type of a file."""
@@ -149,7 +151,13 @@ class Output:
     @cached_property
     def _account(self) -> Account:
         """The account of an image: it looks at all samples, so once is enough for all files."""
-        return account_of(self.study, self.ticked, self.look)
+        return account_of(
+            self.study,
+            self.ticked,
+            self.look,
+            selection=self.heatmap.selection,
+            histograms=self.histograms,
+        )
 
     def images(self, parts: Sequence[ImageFile]) -> dict[ImageFile, bytes]:
         """Draw images of the picture's exact size."""
@@ -222,6 +230,47 @@ class Output:
             return self.figure(cast(FigureKind, what.removeprefix("figure-")), asked)
         (data,) = self.images([cast(ImageFile, what)]).values()
         return data
+
+    def told(self, files: Mapping[FileKind, PathLike[str]]) -> dict[str, Any]:
+        """Return what the command line prints of the heatmap, ready for JSON.
+
+        Parameters
+        ----------
+        files : mapping of str to path
+            Where each file was written.
+        """
+        width, height = self.study.size()
+        intervals_ms = {one.sampling_interval_ns / 1e6 for one in self.pooled}
+        return {
+            "enrichment": self.study.name,
+            "kind": self.study.kind.lower().replace(" ", "-"),
+            "image_size": {"width": width, "height": height},
+            "settings": self.account().settings(),
+            "maximum": self._maximum(),
+            "seconds": self.heatmap.seconds,
+            # One number where all recordings have it.
+            "interval_ms": (intervals_ms.pop() or None) if len(intervals_ms) == 1 else None,
+            "recordings": [
+                {
+                    "id": one.id,
+                    "name": one.name,
+                    "rows": one.rows,
+                    **asdict(one.counts),
+                    "interval_ms": one.sampling_interval_ns / 1e6 or None,
+                }
+                for one in self.pooled
+            ],
+            "unassigned_rows": self.study.unassigned_rows,
+            "files": {what: str(path) for what, path in files.items()},
+        }
+
+    def _maximum(self) -> dict[str, Any] | None:
+        """Return the value of the hottest place in its unit, and where it is in pixels."""
+        if self.heatmap.peak is None:
+            return None
+        scale = colour_scale(self.heatmap, self.look)
+        x, y = place_px(self.heatmap, self.study.size())
+        return {"value": scale.maximum, "unit": scale.unit, "x": x, "y": y}
 
     def _words(self, asked: FigureAsked) -> str:
         return self.caption() if asked.caption is None else asked.caption

@@ -1,4 +1,4 @@
-"""What is said about heatmaps: sentences, file names, and the report of the command line.
+"""What is said about heatmaps: sentences, the text for a paper, and file names.
 
 Pure functions on values. The page and the command line show what they return; how a name is
 kept from being read as Markdown is the page's own affair.
@@ -8,35 +8,46 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from os import PathLike
-from typing import Any
 
 from gazeheat_core.account import software
-from gazeheat_core.heatmap import Heatmap
+from gazeheat_core.errors import listed
+from gazeheat_core.heatmap import Heatmap, place_px
 from gazeheat_core.library import ServerStudy
 from gazeheat_core.model import Export, Size
-from gazeheat_core.selection import RecordingHistogram
-from gazeheat_core.settings import Look
+from gazeheat_core.scale import colour_scale, digits
+from gazeheat_core.selection import (
+    ALL_GAZE,
+    Counts,
+    RecordingHistogram,
+    Selection,
+    is_of_fixations,
+)
+from gazeheat_core.settings import LEVELS, MEASURE, WEIGHT, Look, Measure, Weight
 from gazeheat_core.study import Study
 
 COUNTS_HELP = """
-Every row of the file's gaze is in one of these:
+Every row of the file's gaze (or of its fixations, where these are counted) is in one of these:
 
-- **samples**: on the picture; these make the heatmap, each counting once
+- **samples** or **fixations**: on the picture; these make the heatmap, each counting once
 - **outside**: detected, but beyond the picture's borders
 - **undetected**: the gaze was not on the reference image, or not found
 - **unreadable**: a cell that is no number
 - **listed twice**: repeats a sample, which counts once
+- **in no fixation**: where only samples in fixations are counted
+- **at another time**: before or after the window; **without a time**: in no window
+- **in other sections**: belongs to sections without a tick
 - **not ticked**: belongs to recordings without a tick
 """
 
+_MOST_NAMED = 5
 _STEM_CHARACTERS = 100
 # A name may have 255 bytes; the rest is for a number and for what `file_name` says, such as
 # "_heatmap_4999-of-5000_scale-1.23457e-05.png".
+_NAME_BYTES = 255
 _STEM_BYTES = 200
+_SHORTEST_STEM_BYTES = 100
 # Names that Windows keeps for devices, with any extension.
 _DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
 # Unicode's categories of characters that cannot be seen: control and format characters,
@@ -71,8 +82,21 @@ def recordings(count: int) -> str:
     return f"{count:,} recording" + ("s" if count != 1 else "")
 
 
+def entries(count: int, measure: Measure) -> str:
+    """Say how many entries of what is counted there are.
+
+    Examples
+    --------
+    >>> entries(1, "gaze"), entries(1200, "fixation-count")
+    ('1 sample', '1,200 fixations')
+    """
+    if not is_of_fixations(measure):
+        return samples(count)
+    return f"{count:,} fixation" + ("s" if count != 1 else "")
+
+
 def counted(export: Export | Study, heatmap: Heatmap) -> str:
-    """Say what became of every row of an export's gaze.
+    """Say what became of every row of an export's gaze, or of its fixations.
 
     Parameters
     ----------
@@ -85,28 +109,55 @@ def counted(export: Export | Study, heatmap: Heatmap) -> str:
     str
         One line of Markdown that holds no names.
     """
-    counts = heatmap.counts
+    counts, measure = heatmap.counts, heatmap.selection.measure
+    rows, unassigned = _all_rows(export, measure)
     if not heatmap.recordings:
         return (
             "No recording is ticked, so the picture is bare. "
-            f"Tick one to see where its wearer looked. The file has {export.rows:,} rows."
+            f"Tick one to see where its wearer looked. The file has {rows:,} rows."
         )
-    not_ticked = export.rows - counts.rows - export.unassigned_rows
+    not_ticked = rows - counts.rows - unassigned
     parts = [
         f"{counts.outside:,} outside",
         f"{counts.undetected:,} undetected",
         f"{counts.unreadable:,} unreadable",
-        *([f"{counts.listed_twice:,} listed twice"] if counts.listed_twice else []),
+        *(f"{count:,} {what}" for count, what in _left_out(counts) if count),
         *([f"{not_ticked:,} not ticked"] if not_ticked else []),
-        *([f"{export.unassigned_rows:,} of no recording"] if export.unassigned_rows else []),
+        *([f"{unassigned:,} of no recording"] if unassigned else []),
     ]
     pooled = recordings(heatmap.recordings)
     start = (
-        f"**{samples(counts.used)} of {pooled}**"
+        f"**{entries(counts.used, measure)} of {pooled}**"
         if counts.used
-        else f"No gaze of {pooled} lies on the picture, so it is bare: 0 samples"
+        else f"{_nothing(heatmap)} of {pooled} lies on the picture, so it is bare: "
+        f"{entries(0, measure)}"
     )
-    return f"{start} · {' · '.join(parts)} = {export.rows:,} rows"
+    return f"{start} · {' · '.join(parts)} = {rows:,} rows"
+
+
+def _left_out(counts: Counts) -> list[tuple[int, str]]:
+    """Return what is not in every line of counts, and how many rows it is."""
+    return [
+        (counts.listed_twice, "listed twice"),
+        (counts.no_fixation, "in no fixation"),
+        (counts.other_time, "at another time"),
+        (counts.no_time, "without a time"),
+        (counts.other_section, "in other sections"),
+    ]
+
+
+def _nothing(heatmap: Heatmap) -> str:
+    asked = heatmap.selection
+    what = "No fixation" if is_of_fixations(asked.measure) else "No gaze"
+    return what if asked.window_s is None else f"{what} in this window"
+
+
+def _all_rows(export: Export | Study, measure: Measure) -> tuple[int, int]:
+    """Return how many rows a file has, and how many of them are of no recording."""
+    if not is_of_fixations(measure) or not isinstance(export, Study):
+        return export.rows, export.unassigned_rows
+    sections = [section for one in export.recordings for section in one.sections]
+    return sum(section.fixation_rows for section in sections), 0
 
 
 def recording_facts(histogram: RecordingHistogram, share: float | None) -> str:
@@ -157,6 +208,14 @@ def further_wearer(histogram: RecordingHistogram) -> str:
     return "" if wearer in histogram.label.split(" · ") else wearer
 
 
+_THE_MOST: dict[Measure, str] = {
+    "gaze": "The longest gaze is",
+    "fixation-gaze": "The longest gaze in fixations is",
+    "fixation-duration": "The longest fixation time is",
+    "fixation-count": "The most fixations are",
+}
+
+
 def described(name: str, size: Size, heatmap: Heatmap) -> str:
     """Describe the heatmap over its picture to someone who cannot see it.
 
@@ -170,60 +229,137 @@ def described(name: str, size: Size, heatmap: Heatmap) -> str:
     """
     if heatmap.peak is None:
         return f"The reference image of {name}, without a heatmap."
-    width, height = size
-    x, y = _place(heatmap)
-    across = ("on the left", "in the middle", "on the right")[int(3 * x)]
-    down = ("at the top", "halfway down", "at the bottom")[int(3 * y)]
+    x, y = place_px(heatmap, size)
+    across = ("on the left", "in the middle", "on the right")[int(3 * x / size[0])]
+    down = ("at the top", "halfway down", "at the bottom")[int(3 * y / size[1])]
     return (
         f"Heatmap over the reference image of {name}, from "
-        f"{samples(heatmap.counts.used)} of {recordings(heatmap.recordings)}. "
-        f"The longest gaze is {across}, {down}: "
-        f"x {x * width:,.0f} px, y {y * height:,.0f} px. Half the longest or more covers "
+        f"{entries(heatmap.counts.used, heatmap.selection.measure)} of "
+        f"{recordings(heatmap.recordings)}. "
+        f"{_THE_MOST[heatmap.selection.measure]} {across}, {down}: "
+        f"x {x:,.0f} px, y {y:,.0f} px. Half the "
+        f"{'most' if is_of_fixations(heatmap.selection.measure) else 'longest'} or more covers "
         f"{(heatmap.values >= 0.5).mean() * 100:.0f} % of the picture."
     )
 
 
-def meaning(heatmap: Heatmap, size: Size) -> str:
-    """Say what 100 % stands for, and where it is; nothing without gaze.
+def meaning(heatmap: Heatmap, size: Size, look: Look | None = None) -> str:
+    """Say what the hottest place stands for, and where it is; nothing without gaze.
 
     Parameters
     ----------
     heatmap : Heatmap
     size : (int, int)
         Width and height of the reference image, in pixels.
+    look : Look, optional
+        Its unit and its top; by default % of the maximum.
     """
-    peak = heatmap.peak
+    peak, look = heatmap.peak, look or Look()
     if peak is None:
         return ""
-    x, y = _place(heatmap)
-    much = f"{peak.amount:,.0f} samples" if peak.seconds is None else _seconds(peak.seconds)
+    x, y = place_px(heatmap, size)
     where = "within the blur" if heatmap.scale else "in one bin"
-    return (
-        f"100 % = {much} of gaze {where}, at x {x * size[0]:,.0f}, y {y * size[1]:,.0f} px"
-        + (" (the file's times do not tell seconds)" if peak.seconds is None else "")
-        + "."
+    place = f"at x {x:,.0f}, y {y:,.0f} px"
+    if look.unit == "share":
+        start = f"The most is {digits(100 * peak.share)} % of all {_counted(heatmap)}"
+    elif look.unit == "seconds":
+        start = f"The most is {_much(heatmap)}"
+    else:
+        start = f"100 % = {_much(heatmap)}"
+    untold = peak.seconds is None and heatmap.selection.measure != "fixation-count"
+    told = f"{start} {where}, {place}{_UNTOLD if untold else ''}."
+    if not look.top:
+        return told
+    scale = colour_scale(heatmap, look)
+    above = "; what lies above has the last colour" if scale.is_exceeded else ""
+    return f"{told} The colours end at {scale.text(scale.top)}{above}."
+
+
+_UNTOLD = " (the file's times do not tell seconds)"
+
+
+def _much(heatmap: Heatmap) -> str:
+    """Say how much there is at the hottest place."""
+    peak, what = heatmap.peak, _counted(heatmap)
+    assert peak is not None
+    if heatmap.selection.measure == "fixation-count":
+        return f"{digits(peak.amount)} {what}"
+    if peak.seconds is None:
+        return f"{peak.amount:,.0f} samples of {what}"
+    return f"{_seconds(peak.seconds)} of {what}"
+
+
+def _counted(heatmap: Heatmap) -> str:
+    return {
+        "gaze": "gaze",
+        "fixation-gaze": "gaze in fixations",
+        "fixation-duration": "fixations",
+        "fixation-count": "fixations",
+    }[heatmap.selection.measure]
+
+
+def weighting(pooled: Iterable[RecordingHistogram], selection: Selection = ALL_GAZE) -> str:
+    """Say which say each recording has, where that is not what a reader expects.
+
+    Pooled: which of several supplies more than half of the heatmap, if one. With equal weights:
+    that they are, and who has no say. Names stand in the sentence as they are.
+    """
+    chosen = list(pooled)
+    if selection.weight == "pooled":
+        return dominance(chosen, selection.measure)
+    of_wearers = selection.weight == "wearer"
+    groups: dict[str, int] = {}
+    for one in chosen:
+        group = one.wearer if of_wearers and one.wearer else one.label
+        groups[group] = groups.get(group, 0) + one.amount
+    silent = [group for group, amount in groups.items() if not amount]
+    who = "wearer" if of_wearers else "recording"
+    verb = "has" if len(silent) == 1 else "have"
+    return (f"Each {who} has the same say." if groups else "") + (
+        f" {listed(silent, _MOST_NAMED, '')} {verb} nothing here, and so no say." if silent else ""
     )
 
 
-def dominance(pooled: Iterable[RecordingHistogram]) -> str:
+def dominance(pooled: Iterable[RecordingHistogram], measure: Measure = "gaze") -> str:
     """Say which of several pooled recordings supplies more than half of the heatmap, if one.
 
     Its name stands in the sentence as it is.
     """
     chosen = list(pooled)
-    used = sum(one.counts.used for one in chosen)
+    amount = sum(one.amount for one in chosen)
+    what = {"gaze": "samples", "fixation-gaze": "samples", "fixation-duration": "fixation time"}
     for one in chosen:
-        if len(chosen) > 1 and 2 * one.counts.used > used:
-            share = 100 * one.counts.used / used
-            return f"{one.label} alone supplies {share:.0f} % of the samples."
+        if len(chosen) > 1 and 2 * one.amount > amount:
+            share = 100 * one.amount / amount
+            return (
+                f"{one.label} alone supplies {share:.0f} % of the {what.get(measure, 'fixations')}."
+            )
     return ""
 
 
-def _place(heatmap: Heatmap) -> tuple[float, float]:
-    """Return where the longest gaze is, as shares of the picture's width and height."""
-    assert heatmap.peak is not None
-    rows, columns = heatmap.values.shape
-    return (heatmap.peak.column + 0.5) / columns, (heatmap.peak.row + 0.5) / rows
+def asked_in_words(selection: Selection) -> str:
+    """Say in a few words what is counted and when, as the title of its group of settings.
+
+    Examples
+    --------
+    >>> asked_in_words(Selection())
+    'Gaze · pooled · whole section'
+    >>> asked_in_words(Selection("fixation-count", "wearer", (2, 7.5)))
+    'Fixations by number · equal for each wearer · 2 to 7.5 s'
+    """
+    parts = [
+        MEASURE.titles[selection.measure],
+        WEIGHT.titles[selection.weight].lower(),
+        when_in_words(selection) or "whole section",
+    ]
+    return " · ".join(parts)
+
+
+def when_in_words(selection: Selection) -> str:
+    """Say which window of time is counted; nothing for the whole."""
+    if selection.window_s is None:
+        return ""
+    return "{:g} to {:g} s".format(*selection.window_s)
 
 
 def _seconds(seconds: float) -> str:
@@ -253,7 +389,12 @@ def server_study_line(study: ServerStudy) -> str:
 # --- The figure and the paper --------------------------------------------------------
 
 
-def caption(study: Study, pooled: Sequence[RecordingHistogram], heatmap: Heatmap) -> str:
+def caption(
+    study: Study,
+    pooled: Sequence[RecordingHistogram],
+    heatmap: Heatmap,
+    look: Look | None = None,
+) -> str:
     """Say what a figure shows, of whom, and how it was made; names stand there as they are.
 
     Parameters
@@ -262,12 +403,22 @@ def caption(study: Study, pooled: Sequence[RecordingHistogram], heatmap: Heatmap
     pooled : sequence of RecordingHistogram
         Its recordings that make the heatmap.
     heatmap : Heatmap
+    look : Look, optional
+        Unit, top and bottom of the scale; by default % of the maximum.
     """
+    look = look or Look()
+    asked = heatmap.selection
+    when = when_in_words(asked)
+    what = MEASURE.titles[asked.measure]
     parts = [
-        f"Gaze of {_of_whom(pooled, len(study.recordings))} on {study.name}, pooled: "
-        f"{samples(heatmap.counts.used)}.",
-        meaning(heatmap, study.size()),
+        f"{what} of {_of_whom(pooled, len(study.recordings))} on {study.name}, "
+        f"{WEIGHT.titles[asked.weight].lower()}"
+        + (f", {when} after each section's beginning" if when else "")
+        + (", in some of their sections" if asked.sections is not None else "")
+        + f": {entries(heatmap.counts.used, asked.measure)}.",
+        meaning(heatmap, study.size(), look),
         _blurred(heatmap),
+        _bottom(look),
         f"{software()}.",
     ]
     return " ".join(filter(None, parts))
@@ -295,13 +446,19 @@ def methods_text(
     seconds = sum(one.duration_ns for one in pooled) / 1e9
     left_out = len(study.recordings) - len(pooled)
     sigma_px = 0.01 * heatmap.scale * max(width, height)
+    asked = heatmap.selection
+    noun = "fixations" if is_of_fixations(asked.measure) else "samples"
     lost = [
         f"{count:,} ({count / counts.rows * 100:.1f} %) {what}"
         for count, what in (
             (counts.outside, "lay outside the picture"),
             (counts.undetected, "were not on it or not detected"),
             (counts.unreadable, "could not be read"),
-            (counts.listed_twice, "repeated another sample"),
+            (counts.listed_twice, f"repeated another {noun[:-1]}"),
+            (counts.no_fixation, "belonged to no fixation"),
+            (counts.other_time, "lay at another time"),
+            (counts.no_time, "had no time"),
+            (counts.other_section, "lay in other sections"),
         )
         if count
     ]
@@ -314,24 +471,54 @@ def methods_text(
         "was [fill in]; the picture was seen from [distance, or size in degrees: fill in].",
         f"The heatmap pools {_of_whom(pooled, len(study.recordings))}, {seconds:,.0f} s in all"
         + (f"; {recordings(left_out)} left out because [fill in]" if left_out else "")
-        + f". Of {counts.rows:,} samples, {counts.used:,} "
+        + f". Of {counts.rows:,} {noun}, {counts.used:,} "
         f"({counts.used / max(1, counts.rows) * 100:.1f} %) lay on the picture and were used"
         + (f"; {', '.join(lost)}" if lost else "")
-        + ". Every sample counted once, so longer recordings weigh more.",
-        f"The samples were counted in {columns} × {rows} bins, "
+        + f". {_WEIGHED[asked.measure]}{_SAY[asked.weight]}.",
+        f"Only {when_in_words(asked)} after each section's beginning were taken."
+        if asked.window_s
+        else "",
+        f"The {noun} were counted in {columns} × {rows} bins, "
         + (
             f"blurred with a Gaussian (sigma {heatmap.scale:g} % of the longer side, "
             f"{sigma_px:,.0f} px; reflected at the borders), "
             if heatmap.scale
             else "not blurred, "
         )
-        + "and divided by the maximum. Colours show percent of that maximum "
-        f"({look.colormap} colour map; opacity up to {100 * look.opacity:g} %).",
-        meaning(heatmap, study.size()),
-        dominance(pooled),
+        + "and divided by the maximum. "
+        + _painted(heatmap, look),
+        meaning(heatmap, study.size(), look),
+        weighting(pooled, asked) if asked.weight == "pooled" or not heatmap.peak else "",
+        _bottom(look),
         f"It was made with {software()}.",
     ]
     return f"{' '.join(filter(None, sentences))}\n\n{_REFERENCES}\n"
+
+
+_WEIGHED: dict[Measure, str] = {
+    "gaze": "Every sample counted once",
+    "fixation-gaze": "Every sample that belongs to a fixation counted once",
+    "fixation-duration": "Every fixation counted as much as it took milliseconds",
+    "fixation-count": "Every fixation counted once",
+}
+_SAY: dict[Weight, str] = {
+    "pooled": ", so longer recordings weigh more",
+    "recording": "; then each recording was divided by its total, so that all weigh the same",
+    "wearer": "; then each wearer's recordings were divided by their total, so that all wearers "
+    "weigh the same",
+}
+
+
+def _painted(heatmap: Heatmap, look: Look) -> str:
+    """Say what the colours show, in a sentence."""
+    opacity = f"opacity up to {100 * look.opacity:g} %"
+    unit = (
+        "percent of that maximum" if look.unit == "percent" else colour_scale(heatmap, look).label
+    )
+    if look.look == "spotlight":
+        return f"The picture is lit by {unit} (black elsewhere; {opacity})."
+    what = "Lines show" if look.look == "contours" else "Colours show"
+    return f"{what} {unit} ({look.colormap} colour map; {opacity})."
 
 
 _REFERENCES = (
@@ -350,6 +537,17 @@ def _of_whom(pooled: Sequence[RecordingHistogram], of: int) -> str:
     if "" in wearers or not wearers:
         return part
     return f"{part} ({len(wearers):,} wearer{'s' if len(wearers) > 1 else ''})"
+
+
+def _bottom(look: Look) -> str:
+    """Say what is clear, or where lines run."""
+    lines = (
+        f"Lines at {LEVELS.text(look.levels).replace(',', ', ')} % of the scale's top."
+        if look.look == "contours"
+        else ""
+    )
+    clear = f"Below {look.bottom:g} % of the scale's top it is clear." if look.bottom else ""
+    return " ".join(filter(None, (lines, clear)))
 
 
 def _blurred(heatmap: Heatmap) -> str:
@@ -417,7 +615,15 @@ def free_stem(name: str, taken: set[str]) -> str:
     return stem
 
 
-def file_name(stem: str, what: str, pooled: int, of: int, scale: float, ending: str = "png") -> str:
+def file_name(
+    stem: str,
+    what: str,
+    pooled: int,
+    of: int,
+    scale: float,
+    ending: str = "png",
+    selection: Selection = ALL_GAZE,
+) -> str:
     """Return the name of a file, which says what is in it.
 
     Parameters
@@ -432,38 +638,25 @@ def file_name(stem: str, what: str, pooled: int, of: int, scale: float, ending: 
         The blur's sigma in percent of the longer side.
     ending : str
         Of the name.
+    selection : Selection
+        What was counted; said where it is not all gaze, pooled.
 
     Examples
     --------
     >>> file_name("Shelf", "overlay", 3, 4, 5.0)
     'Shelf_overlay_3-of-4_scale-5.png'
+    >>> file_name("Shelf", "overlay", 3, 4, 5.0, "svg", Selection("fixation-count", "wearer"))
+    'Shelf_overlay_3-of-4_scale-5_fixation-count_equal-wearer.svg'
     """
-    return f"{stem}_{what}_{pooled}-of-{of}_scale-{scale + 0.0:g}.{ending}"
-
-
-def as_report(
-    export: Study,
-    pooled: Iterable[RecordingHistogram],
-    files: Mapping[Any, PathLike[str]],
-) -> dict[str, Any]:
-    """Return what the command line prints of an export, ready for JSON.
-
-    Parameters
-    ----------
-    export : Study
-    pooled : iterable of RecordingHistogram
-        Those of its recordings that make the heatmap.
-    files : mapping of str to path
-        Where each file was written.
-    """
-    width, height = export.size()
-    return {
-        "enrichment": export.name,
-        "kind": export.kind.lower().replace(" ", "-"),
-        "image_size": {"width": width, "height": height},
-        "recordings": [
-            {"id": r.id, "name": r.name, "rows": r.rows, **asdict(r.counts)} for r in pooled
-        ],
-        "unassigned_rows": export.unassigned_rows,
-        "files": {what: str(path) for what, path in files.items()},
-    }
+    parts = [what, f"{pooled}-of-{of}", f"scale-{scale + 0.0:g}"]
+    if selection.measure != ALL_GAZE.measure:
+        parts.append(selection.measure)
+    if selection.weight != ALL_GAZE.weight:
+        parts.append(f"equal-{selection.weight}")
+    if selection.window_s is not None:
+        parts.append("{:g}-to-{:g}-s".format(*selection.window_s))
+    if selection.sections is not None:
+        parts.append("some-sections")
+    rest = f"_{'_'.join(parts)}.{ending}"
+    room = max(_SHORTEST_STEM_BYTES, _NAME_BYTES - len(rest))
+    return stem.encode()[:room].decode(errors="ignore") + rest

@@ -44,6 +44,11 @@ _ENTRIES: dict[Measure, _Entries] = {
 }
 
 
+def is_of_fixations(measure: Measure) -> bool:
+    """Tell whether a measure counts rows of fixations, and not of gaze."""
+    return _ENTRIES[measure].of_fixations
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What became of the rows of gaze, or of fixations; the parts add up to `rows`.

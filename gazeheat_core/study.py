@@ -14,6 +14,7 @@ from gazeheat_core.tracks import (
     Track,
     TrackBuilder,
     are_rounded,
+    no_track,
     sampling_interval_ns,
     whole_ms,
 )
@@ -122,7 +123,7 @@ class RecordingTracks:
         longest = max(telling, key=lambda section: len(section.gaze), default=None)
         return 0 if longest is None else longest.sampling_interval_ns
 
-    def digest(self) -> str:
+    def digest(self, *, of_fixations: bool = False) -> str:
         """Return a SHA-256 digest of its gaze, in hexadecimal; it looks at all samples.
 
         It is of what was read: each section's id, its rows that could not be read or are
@@ -131,16 +132,25 @@ class RecordingTracks:
         loose files, by whomever they are read, and whatever the columns are called and in
         which order they stand. It is of the cells of the study's grid: over a picture of
         another size, it is another one.
+
+        Parameters
+        ----------
+        of_fixations : bool
+            Take the fixations in place of the gaze.
         """
         digest = sha256(_length(len(self.sections)))
         for section in self.sections:
-            track = section.gaze
-            rows = f"{section.unreadable} {section.listed_twice} {track.zero}"
+            track, lost = section.gaze, f"{section.unreadable} {section.listed_twice}"
+            if of_fixations:
+                track = section.fixations if section.fixations is not None else no_track()
+                lost = f"{section.fixations_unreadable} {section.fixations_listed_twice}"
+            rows = f"{lost} {track.zero}"
             for text in (section.id, rows):
                 data = text.encode("utf-8", "surrogatepass")
                 digest.update(_length(len(data)) + data)
             # The order of bytes is fixed, whatever the machine's own.
-            for column, dtype in ((track.time, "<u4"), (track.cell, "<u4"), (track.value, "u1")):
+            value = "<u4" if of_fixations else "u1"
+            for column, dtype in ((track.time, "<u4"), (track.cell, "<u4"), (track.value, value)):
                 digest.update(_length(len(column)))
                 digest.update(np.ascontiguousarray(column, dtype).data)
         return digest.hexdigest()

@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "colormaps": MODEL | {"settings", "heatmap"},
     "images": MODEL | {"settings", "heatmap", "colormaps", "png"},
     "chart": MODEL | {"settings", "heatmap", "colormaps", "scale"},
-    "report": MODEL | {"account", "heatmap", "library", "selection", "settings", "study"},
+    "report": MODEL | {"account", "heatmap", "library", "scale", "selection", "settings", "study"},
     "figure": MODEL | {"account", "colormaps", "heatmap", "images", "png", "settings"},
     "bundle": MODEL | {"account", "heatmap", "selection", "study"},
     "output": MODEL

@@ -1,9 +1,8 @@
 """Sentences about heatmaps, names of files, and the report of the command line."""
 
-import json
 import unicodedata
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +12,6 @@ import gazeheat_core as gh
 from gazeheat_core.exports import LIMITS
 from gazeheat_core.library import ServerStudy
 from gazeheat_core.report import (
-    as_report,
     counted,
     described,
     dominance,
@@ -40,7 +38,9 @@ def export(tmp_path_factory):
 
 def histogram(used=3, duration_ns=0, label="P01", wearer=""):
     counts = gh.Counts(used=used)
-    return SimpleNamespace(counts=counts, duration_ns=duration_ns, label=label, wearer=wearer)
+    return SimpleNamespace(
+        counts=counts, amount=used, duration_ns=duration_ns, label=label, wearer=wearer
+    )
 
 
 def pooled(export, *positions):
@@ -69,7 +69,7 @@ def test_no_tick_is_said_with_what_to_do(export):
 
 def test_rows_of_no_recording_are_in_the_line_of_counts():
     counts = gh.Counts(used=1000, outside=2, undetected=3, unreadable=4)
-    heatmap = SimpleNamespace(counts=counts, recordings=1)
+    heatmap = SimpleNamespace(counts=counts, recordings=1, selection=gh.Selection())
     assert counted(SimpleNamespace(rows=1016, unassigned_rows=7), heatmap) == (
         "**1,000 samples of 1 recording** · 2 outside · 3 undetected · 4 unreadable"
         " · 7 of no recording = 1,016 rows"
@@ -256,27 +256,3 @@ def test_the_longest_name_of_a_file_is_one_that_any_system_takes():
     name = file_name(stems[-1], "heatmap", most - 1, most, 1.23456789e-5)
     assert name == f"{'棚' * 66}_100_heatmap_4999-of-5000_scale-1.23457e-05.png"
     assert len(name.encode()) <= 255
-
-
-def test_the_report_holds_the_counts_of_the_recordings_that_were_pooled(export):
-    files = {"heatmap": Path("a.png"), "overlay": Path("b.png")}
-    report = as_report(export, gh.select(export)[1:], files)
-    assert json.loads(json.dumps(report)) == {
-        "enrichment": "Shelf",
-        "kind": "reference-image-mapper",
-        "image_size": {"width": 40, "height": 30},
-        "recordings": [
-            {
-                "id": "rec-b",
-                "name": "P02",
-                "rows": 4,
-                "used": 2,
-                "outside": 0,
-                "undetected": 0,
-                "unreadable": 2,
-                "listed_twice": 0,
-            }
-        ],
-        "unassigned_rows": 0,
-        "files": {"heatmap": "a.png", "overlay": "b.png"},
-    }
