@@ -141,10 +141,10 @@ def test_a_bare_picture_is_told_as_one(export):
 @pytest.mark.parametrize(
     ("peak", "scale", "words"),
     [
-        (gh.Peak(112, 150, 2480.4, 12.402), 5, "12.4 s of gaze within the blur, at x 20, y 15 px."),
-        (gh.Peak(0, 299, 2.0, 0.01), 0, "0.0100 s of gaze in one bin, at x 40, y 0 px."),
+        (gh.Peak(112, 150, 2480.4, 0.2, 12.402), 5, "12.4 s of gaze within the blur, at x 20, y 15 px."),
+        (gh.Peak(0, 299, 2.0, 0.2, 0.01), 0, "0.0100 s of gaze in one bin, at x 40, y 0 px."),
         (
-            gh.Peak(224, 0, 2480.4, None),
+            gh.Peak(224, 0, 2480.4, 0.2, None),
             5,
             "2,480 samples of gaze within the blur, at x 0, y 30 px (the file's times do not tell "
             "seconds).",
