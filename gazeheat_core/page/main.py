@@ -30,54 +30,8 @@ from gazeheat_core.page.welcome import welcome
 from gazeheat_core.page.window import take_drops, watch_window
 from gazeheat_core.report import COUNTS_HELP, counted, described, dominance, meaning
 
+PAGE_STYLE = Path(__file__).with_name("page.css")
 PRINT_STYLE = Path(__file__).with_name("print.css")
-
-# Streamlit has no setting for these.
-STYLE = """
-<style>
-[data-testid="stMainBlockContainer"] { padding: 2.4rem 3rem 1rem; }
-[data-testid="stHeader"] { height: 2.4rem; background: transparent; }
-.st-key-bar h3 { white-space: nowrap; padding: 0 1rem 0 0; }
-.st-key-bar [data-testid="stMarkdownContainer"] { margin: 0; }
-.st-key-export [data-testid="stButtonGroup"] {
-  display: flex;
-  flex-direction: row-reverse;
-  align-items: center;
-  gap: 0.4rem;
-}
-.st-key-export [data-testid="stWidgetLabel"] { margin: 0; min-height: 0; }
-.st-key-export [data-testid="stWidgetLabel"] > :first-child,
-[class*="st-key-close-"] button [data-testid="stMarkdownContainer"] {
-  position: absolute;
-  width: 1px;
-  height: 1px;
-  overflow: hidden;
-  clip-path: inset(50%);
-}
-.st-key-export [data-testid="stButtonGroup"] p {
-  max-width: min(13rem, 40vw);
-  overflow: hidden;
-  text-overflow: ellipsis;
-  white-space: nowrap;
-}
-[class*="st-key-message-"] { position: relative; }
-[class*="st-key-message-"] [data-testid="stAlertContainer"] { padding-right: 3rem; }
-[class*="st-key-message-"] [class*="st-key-close-"] {
-  position: absolute;
-  top: 0.4rem;
-  right: 0.6rem;
-  width: auto;
-}
-[data-testid="stCaptionContainer"] { opacity: 0.75; }
-/* Streamlit fades what a slow server has not sent again. */
-.st-key-recordings { opacity: 1 !important; transition: none !important; }
-@media (max-width: 1000px) {
-  [data-testid="stMainBlockContainer"] { padding: 2.4rem 1rem 1rem; }
-  .st-key-workbench > * > [data-testid="stHorizontalBlock"] { flex-direction: column-reverse; }
-  .st-key-workbench > * > * > [data-testid="stColumn"] { width: 100%; flex: none; }
-}
-</style>
-"""
 
 
 @kept
@@ -87,7 +41,7 @@ def main() -> None:
     st.set_page_config(page_title=tab_title(visit), layout="wide")
     settle()
     greet(visit)
-    st.html(STYLE)
+    st.html(PAGE_STYLE)
     st.html(PRINT_STYLE)
     watch_window(holds_study=bool(visit.opened))
     if visit.chosen is not None:
