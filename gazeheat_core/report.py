@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from gazeheat_core.account import software
@@ -298,21 +298,33 @@ def _counted(heatmap: Heatmap) -> str:
     }[heatmap.selection.measure]
 
 
-def weighting(pooled: Iterable[RecordingHistogram], selection: Selection = ALL_GAZE) -> str:
+def weighting(
+    pooled: Iterable[RecordingHistogram],
+    selection: Selection = ALL_GAZE,
+    written: Callable[[str], str] = str,
+) -> str:
     """Say which say each recording has, where that is not what a reader expects.
 
     Pooled: which of several supplies more than half of the heatmap, if one. With equal weights:
-    that they are, and who has no say. Names stand in the sentence as they are.
+    that they are, and who has no say.
+
+    Parameters
+    ----------
+    pooled : iterable of RecordingHistogram
+    selection : Selection
+        What the histograms were selected by.
+    written : callable
+        Returns how a name stands in the sentence; as it is, unless said otherwise.
     """
     chosen = list(pooled)
     if selection.weight == "pooled":
-        return dominance(chosen, selection.measure)
+        return dominance(chosen, written, selection.measure)
     of_wearers = selection.weight == "wearer"
     groups: dict[str, int] = {}
     for one in chosen:
         group = one.wearer if of_wearers and one.wearer else one.label
         groups[group] = groups.get(group, 0) + one.amount
-    silent = [group for group, amount in groups.items() if not amount]
+    silent = [written(group) for group, amount in groups.items() if not amount]
     who = "wearer" if of_wearers else "recording"
     verb = "has" if len(silent) == 1 else "have"
     return (f"Each {who} has the same say." if groups else "") + (
@@ -320,10 +332,18 @@ def weighting(pooled: Iterable[RecordingHistogram], selection: Selection = ALL_G
     )
 
 
-def dominance(pooled: Iterable[RecordingHistogram], measure: Measure = "gaze") -> str:
+def dominance(
+    pooled: Iterable[RecordingHistogram],
+    written: Callable[[str], str] = str,
+    measure: Measure = "gaze",
+) -> str:
     """Say which of several pooled recordings supplies more than half of the heatmap, if one.
 
-    Its name stands in the sentence as it is.
+    Parameters
+    ----------
+    pooled : iterable of RecordingHistogram
+    written : callable
+        Returns how its name stands in the sentence; as it is, unless said otherwise.
     """
     chosen = list(pooled)
     amount = sum(one.amount for one in chosen)
@@ -331,9 +351,7 @@ def dominance(pooled: Iterable[RecordingHistogram], measure: Measure = "gaze") -
     for one in chosen:
         if len(chosen) > 1 and 2 * one.amount > amount:
             share = 100 * one.amount / amount
-            return (
-                f"{one.label} alone supplies {share:.0f} % of the {what.get(measure, 'fixations')}."
-            )
+            return f"{written(one.label)} alone supplies {share:.0f} % of the {what.get(measure, 'fixations')}."
     return ""
 
 

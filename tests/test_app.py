@@ -390,10 +390,15 @@ def test_an_export_can_be_renamed_and_its_files_follow():
 
 def test_a_name_from_right_to_left_turns_nothing_beside_it():
     name = "מדף 12"
-    page = drop(app(), a__zip=builders.export_zip(name=name), b__zip=builders.export_zip())
+    people = [("rec-a", "sec-a", name, "Ada"), ("rec-b", "sec-b", "P02", "Ben")]
+    shelf = builders.export_zip(people=people)
+    page = drop(app(), a__zip=builders.export_zip(name=name), b__zip=shelf)
     assert bar(page).options == [f"\u2068{name}\u2069", "Shelf"]
     assert bar(page).help.startswith(f"\u2068{name}\u2069 · Reference")
     assert infos(page) == [f"2 exports added: \u2068{name}\u2069, Shelf"]
+    assert page.markdown[-2].value.endswith(
+        f" \u2068{name}\u2069 alone supplies 60 % of the samples."
+    )
 
 
 # --- Settings from a file ------------------------------------------------------------

@@ -141,7 +141,11 @@ def test_a_bare_picture_is_told_as_one(export):
 @pytest.mark.parametrize(
     ("peak", "scale", "words"),
     [
-        (gh.Peak(112, 150, 2480.4, 0.2, 12.402), 5, "12.4 s of gaze within the blur, at x 20, y 15 px."),
+        (
+            gh.Peak(112, 150, 2480.4, 0.2, 12.402),
+            5,
+            "12.4 s of gaze within the blur, at x 20, y 15 px.",
+        ),
         (gh.Peak(0, 299, 2.0, 0.2, 0.01), 0, "0.0100 s of gaze in one bin, at x 40, y 0 px."),
         (
             gh.Peak(224, 0, 2480.4, 0.2, None),
@@ -174,6 +178,11 @@ def test_a_bare_picture_has_no_meaning(export):
 def test_a_recording_that_supplies_most_is_named(used, words):
     chosen = [histogram(count, label=f"P0{i + 1}") for i, count in enumerate(used)]
     assert dominance(chosen) == words
+
+
+def test_a_name_is_written_as_the_place_wants_it():
+    chosen = [histogram(count, label=f"P0{count}") for count in (1, 3)]
+    assert dominance(chosen, "<{}>".format) == "<P03> alone supplies 75 % of the samples."
 
 
 # ---------------------------------------------------------------- studies on the server

@@ -100,7 +100,7 @@ def result(opened: Opened, look: gh.Look) -> None:
     st.html(f'<h1 class="gazeheat-heading">{escape(opened.export.title)}</h1>')
     stage(opened, heatmap, look, described(opened.export.name, opened.export.size(), heatmap))
     # Both lines are always there: a tick moves nothing.
-    about = [meaning(heatmap, opened.export.size()), dominance(opened.pooled)]
+    about = [meaning(heatmap, opened.export.size()), dominance(opened.pooled, isolated)]
     with st.container(gap="xxsmall"):
         st.markdown(plain(" ".join(filter(None, about))) or "&nbsp;")
         st.markdown(counted(opened.export, heatmap), help=COUNTS_HELP)
