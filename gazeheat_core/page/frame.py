@@ -114,6 +114,13 @@ def offer_undo(visit: Visit) -> None:
         return
     names = taken.names
     what = f"{isolated(names[0])} was" if len(names) == 1 else f"{len(names):,} exports were"
+    left_ms = round(1000 * taken.left_s)
+    # The browser ends the offer by itself. Under another name, the animation begins anew with
+    # what is left then.
+    st.html(
+        f"<style>@keyframes undo-over-{left_ms} {{ to {{ visibility: hidden; }} }}"
+        f".st-key-undo {{ animation: undo-over-{left_ms} 1ms {left_ms}ms forwards; }}</style>"
+    )
     with st.container(horizontal=True, vertical_alignment="center", key="undo"):
         st.caption(plain(f"{what} {taken.verb}."), width="content")
         st.button("Undo", on_click=visit.undo, help="Possible for two minutes.")

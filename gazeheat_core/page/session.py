@@ -158,6 +158,8 @@ class TakenAway:
         How: "cleared" or "removed".
     timer : threading.Timer
         Ends the while.
+    ends_s : float
+        When the while ends, as `time.monotonic` tells it.
     """
 
     opened: dict[int, Opened]
@@ -165,6 +167,12 @@ class TakenAway:
     names: tuple[str, ...]
     verb: str
     timer: threading.Timer
+    ends_s: float
+
+    @property
+    def left_s(self) -> float:
+        """How much of the while is left, in seconds."""
+        return max(0.0, self.ends_s - time.monotonic())
 
 
 @dataclass(slots=True)
@@ -295,7 +303,8 @@ class Visit:
         names = tuple(before[number].export.name for number in numbers)
         timer = threading.Timer(UNDO_S, self._end_undo)
         timer.daemon = True
-        self.taken_away = TakenAway(before, self.chosen, names, verb, timer)
+        ends_s = time.monotonic() + UNDO_S
+        self.taken_away = TakenAway(before, self.chosen, names, verb, timer, ends_s)
         self.chosen = next(reversed(self.opened), None)
         timer.start()
 

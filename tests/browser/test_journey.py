@@ -487,6 +487,14 @@ def test_undo_after_a_clear_brings_the_picture_and_the_ticks_back(page):
     page.get_by_role("button", name="Clear").click()
     expect(page.get_by_text("Wall was cleared.")).to_be_visible()
     expect(page).to_have_title("Gazeheat")
+    # The offer goes by itself after what is left of two minutes; here, time is set on and back.
+    offer = page.locator(".st-key-undo")
+    left_ms = offer.evaluate("it => it.getAnimations()[0].effect.getTiming().delay")
+    assert 60_000 < left_ms <= 120_000
+    offer.evaluate("it => it.getAnimations()[0].finish()")
+    expect(page.get_by_text("Wall was cleared.")).to_be_hidden()
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+    offer.evaluate("it => it.getAnimations()[0].currentTime = 0")
     page.get_by_role("button", name="Undo").click()
     drawn(page)
     shows(page, "Wall")
