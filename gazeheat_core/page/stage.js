@@ -14,6 +14,9 @@ const ZOOM_STEP = 1.5;
 const MOST_ZOOM = 40;
 const MOVE_SHARE = 0.15;
 const CONFIG = { displayModeBar: false, doubleClick: false, showTips: false };
+// What a sheet of A4 has for the chart, between its margins and beside the words on it.
+const SHEET = { width: 700, height: 870 };
+const PRINTS = ["beforeprint", "afterprint"];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 // The settings that act at once, where the page keeps them.
 const OPACITY = ".st-key-opacity input[type=range]";
@@ -151,6 +154,7 @@ class Stage {
     if (this.root.isConnected) return; // another run of the same component goes on
     this.sizes.disconnect();
     this.settings.disconnect();
+    for (const kind of PRINTS) removeEventListener(kind, this.print);
     window.Plotly?.purge(this.plot);
   }
 
@@ -228,12 +232,26 @@ class Stage {
   measure() {
     const page = getComputedStyle(this.root);
     return {
-      width: this.plot.clientWidth,
-      height: this.plot.clientHeight,
-      text: parseFloat(getComputedStyle(document.documentElement).fontSize),
+      ...(this.isPrinted ? this.onPaper() : this.inWindow()),
       ink: page.getPropertyValue("--st-text-color"),
       family: page.getPropertyValue("--st-font"),
     };
+  }
+
+  inWindow() {
+    return {
+      width: this.plot.clientWidth,
+      height: this.plot.clientHeight,
+      text: parseFloat(getComputedStyle(document.documentElement).fontSize),
+    };
+  }
+
+  /** Return the sizes of the chart on an upright sheet, where its type is 9 pt. */
+  onPaper() {
+    const { l, r, t, b } = this.figure.layout.margin;
+    const aspect = this.whole.width / this.whole.height;
+    const height = Math.min(SHEET.height - t - b, (SHEET.width - l - r) / aspect);
+    return { width: height * aspect + l + r, height: height + t + b, text: NORMAL_TEXT_PX };
   }
 
   /** Return the figure in a place and a look, with the heatmap over the picture. */
@@ -275,6 +293,22 @@ class Stage {
       colours: colours in scales ? colours : look.colours,
     };
   }
+
+  /** Draw the chart for paper, or for the window again.
+   *
+   * A sheet may have another shape: there, the chart is scaled by its viewBox, see print.css.
+   */
+  print = ({ type }) => {
+    if (!this.drawn) return;
+    this.isPrinted = type === "beforeprint";
+    this.draw(); // at once, since all that it needs has been fetched
+    const { width, height } = this.onPaper();
+    this.frame.style.setProperty("--printed", width / height);
+    for (const chart of this.plot.querySelectorAll(".main-svg")) {
+      if (this.isPrinted) chart.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      else chart.removeAttribute("viewBox");
+    }
+  };
 
   sayLost() {
     this.lost.querySelector("p").textContent = this.data.notDrawn;
@@ -400,6 +434,7 @@ class Stage {
       this.plot.addEventListener(kind, () => (this.label.hidden = true), { passive: true });
     }
     this.listenToFingers();
+    for (const kind of PRINTS) addEventListener(kind, this.print);
     this.sizes = new ResizeObserver(() => this.drawn && this.draw());
     this.sizes.observe(this.plot);
     // A text of another size leaves the plot's size alone where the window is narrow.

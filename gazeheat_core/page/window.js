@@ -1,5 +1,5 @@
 // The window: takes a drop anywhere, asks before it is closed with a study open, and says what
-// became of the connection and of what was open. Helps the chart onto paper.
+// became of the connection and of what was open.
 //
 // data.server, data.visit: tell this process, and this session, from any other.
 // data.holds: whether a study is open.
@@ -88,23 +88,6 @@ addEventListener("beforeunload", (event) => {
   if (!open) return;
   event.preventDefault();
   event.returnValue = true; // for browsers that know no other way
-});
-
-// --- On paper --------------------------------------------------------------------------
-
-/** Let the chart, which is drawn for the window, be scaled to the paper; see print.css. */
-addEventListener("beforeprint", () => {
-  for (const chart of document.querySelectorAll(".gazeheat-stage .main-svg")) {
-    const [width, height] = ["width", "height"].map((side) => chart.getAttribute(side));
-    chart.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    chart.closest(".frame").style.setProperty("--printed", width / height);
-  }
-});
-
-addEventListener("afterprint", () => {
-  for (const chart of document.querySelectorAll(".gazeheat-stage .main-svg")) {
-    chart.removeAttribute("viewBox");
-  }
 });
 
 // --- The connection --------------------------------------------------------------------

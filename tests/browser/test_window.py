@@ -227,6 +227,19 @@ def test_a_print_is_one_light_page_of_picture_bar_and_counts(visit, scheme, land
         assert "rgb(27, 31, 36)" in style
     ground = page.get_by_test_id("stApp").evaluate("e => getComputedStyle(e).backgroundColor")
     assert ground == "rgba(0, 0, 0, 0)"
+    # 186 x 273 mm lie between the margins, at 96 px an inch.
+    width, height = (1032, 703) if landscape else (703, 1032)
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    sizes_px = page.locator(".colorbar text").evaluate_all(
+        """(texts) => texts.map((text) => {
+            const { c, d } = text.getScreenCTM();
+            return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(c, d);
+        })"""
+    )
+    assert 0.75 * min(sizes_px) >= 8  # in points
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator(".gazeheat-stage .main-svg[viewBox]").count() == 0
 
 
 def test_nothing_is_wider_than_a_phone_and_all_can_be_reached(visit):
