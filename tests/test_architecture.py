@@ -109,6 +109,7 @@ ON_THE_PAGE = {
     "bar": HELD | {"frame", "incoming", "library"},
     "missing": HELD | {"frame", "incoming"},
     "recordings": {"component", "session"},
+    "when": {"component"},
     "look": {"session"},
     "downloads": {"component", "server", "session"},
     "stage": {"component", "server", "session"},
