@@ -74,11 +74,13 @@ if TYPE_CHECKING:
         RecordingHistogram,
         Selection,
         bin_recordings,
+        check_measure,
+        longest_section_s,
         measures_of,
         pool,
         select,
     )
-    from gazeheat_core.settings import COLORMAPS, FigureStyle, Look
+    from gazeheat_core.settings import COLORMAPS, FigureStyle, Look, Measure, Unit, Weight
     from gazeheat_core.study import Study, track_export
     from gazeheat_core.tracks import Track, join
 
@@ -103,6 +105,7 @@ __all__ = [
     "Images",
     "LimitError",
     "Look",
+    "Measure",
     "Output",
     "Peak",
     "PictureError",
@@ -118,12 +121,15 @@ __all__ = [
     "SourceError",
     "Study",
     "Track",
+    "Unit",
     "UnmappedError",
     "Upload",
+    "Weight",
     "account_of",
     "bin_gaze",
     "bin_recordings",
     "blur",
+    "check_measure",
     "colour_scale",
     "differences",
     "display_jpeg",
@@ -134,6 +140,7 @@ __all__ = [
     "grid_shape",
     "ground_uri",
     "join",
+    "longest_section_s",
     "make_heatmap",
     "measures_of",
     "normalize",

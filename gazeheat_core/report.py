@@ -351,7 +351,8 @@ def dominance(
     for one in chosen:
         if len(chosen) > 1 and 2 * one.amount > amount:
             share = 100 * one.amount / amount
-            return f"{written(one.label)} alone supplies {share:.0f} % of the {what.get(measure, 'fixations')}."
+            of = what.get(measure, "fixations")
+            return f"{written(one.label)} alone supplies {share:.0f} % of the {of}."
     return ""
 
 

@@ -594,6 +594,16 @@ class Pool:
             selection=self.selection,
         )
 
+    def shares(self) -> dict[int, float]:
+        """Return the part that each recording has in the sum, 0 to 1, by position."""
+        parts = {
+            i: self.histograms[i].amount
+            * (first if self.selection.weight == "pooled" else first + second * 2.0**-_SECOND_BITS)
+            for i, (first, second) in self.factors.items()
+        }
+        whole = sum(parts.values())
+        return {i: part / whole if whole else 0.0 for i, part in parts.items()}
+
     def _factors(self, wanted: Set[int]) -> dict[int, tuple[int, int]]:
         """Return what each recording's histogram is multiplied with in both sums."""
         weight = self.selection.weight

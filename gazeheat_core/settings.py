@@ -278,7 +278,7 @@ UNIT: ChoiceSetting[Unit] = ChoiceSetting(
 )
 TOP = NumberSetting(
     name="top",
-    title="Top of the scale",
+    title="Top",
     default=0.0,
     lowest=0.0,
     highest=1e9,
@@ -289,7 +289,7 @@ TOP = NumberSetting(
 )
 BOTTOM = NumberSetting(
     name="bottom",
-    title="Bottom of the scale",
+    title="Bottom",
     default=0.0,
     lowest=0.0,
     highest=95.0,
@@ -299,7 +299,7 @@ BOTTOM = NumberSetting(
 )
 LEVELS = NumbersSetting(
     name="levels",
-    title="Contour lines",
+    title="Lines",
     default=(20.0, 40.0, 60.0, 80.0),
     lowest=1.0,
     highest=99.0,

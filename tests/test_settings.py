@@ -56,12 +56,12 @@ def test_settings_include_the_ends_of_their_ranges(scale, opacity, colormap):
             {"unit": "minutes"},
             "There is no unit 'minutes'; choose one of percent, seconds, share.",
         ),
-        ({"top": -1}, "Top of the scale is -1; choose a value from 0 to 1e+09."),
-        ({"bottom": 96}, "Bottom of the scale is 96; choose a value from 0 to 95 percent."),
+        ({"top": -1}, "Top is -1; choose a value from 0 to 1e+09."),
+        ({"bottom": 96}, "Bottom is 96; choose a value from 0 to 95 percent."),
         *(
             (
                 {"levels": levels},
-                "Contour lines are not 1 to 12 numbers from 1 to 99 in ascending order; give such.",
+                "Lines are not 1 to 12 numbers from 1 to 99 in ascending order; give such.",
             )
             for levels in ((), (50, 20), (20, 20), (0, 50), (math.nan,), tuple(range(1, 14)), 50)
         ),
@@ -224,7 +224,7 @@ def test_every_terminal_can_show_what_a_setting_does(setting):
 def test_contour_lines_are_read_as_people_type_them():
     for text in ("25,50", " 25 , 50 ", "50;25;50", "25 50"):
         assert LEVELS.parse(text) == (25, 50)
-    with pytest.raises(gh.SettingError, match="Contour lines are 'half'; give 1 to 12 numbers"):
+    with pytest.raises(gh.SettingError, match="Lines are 'half'; give 1 to 12 numbers"):
         LEVELS.parse("half")
 
 

@@ -141,9 +141,14 @@ def use_settings(visit: Visit, account: gh.Account, name: str) -> None:
         figure = gh.FigureAsked.from_values(account.figure or {})
     except gh.SettingError as error:
         raise gh.SettingError(f"{shown(name)}: its settings are not used. {error}") from None
+    selection = account.selection_in(opened.export)
+    gh.check_measure(opened.export, selection.measure)
+    # Their number tells the browser that its own messages are out of date, also those on time.
+    opened.window_s = selection.window_s
     opened.tick(ticked)
     opened.figure = figure
     visit.wanted_look = account.look
+    visit.wanted_selection = selection
     visit.settings_said = [
         f"{shown(name)}: its settings are used, with {len(ticked):,} of "
         f"{recordings(len(opened.histograms))} ticked.",

@@ -10,6 +10,7 @@ slider changes is drawn by one fragment, which works on the bin grid.
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import streamlit as st
 from threadpoolctl import threadpool_limits
 
 import gazeheat_core as gh
+from gazeheat_core.page.asked import choose_selection
 from gazeheat_core.page.bar import bar
 from gazeheat_core.page.downloads import downloads
 from gazeheat_core.page.frame import TITLE, kept, show_messages, show_notices
@@ -28,7 +30,8 @@ from gazeheat_core.page.session import Opened, Visit, greet, my_visit
 from gazeheat_core.page.stage import prepare_stage, stage
 from gazeheat_core.page.welcome import welcome
 from gazeheat_core.page.window import take_drops, watch_window
-from gazeheat_core.report import COUNTS_HELP, counted, described, dominance, meaning
+from gazeheat_core.report import COUNTS_HELP, counted, described, meaning, weighting
+from gazeheat_core.scale import why_not
 
 PAGE_STYLE = Path(__file__).with_name("page.css")
 PRINT_STYLE = Path(__file__).with_name("print.css")
@@ -85,7 +88,8 @@ def workbench(number: int) -> None:
         left, right = st.columns([1, 2.7], gap="medium")
         with left:
             boxes = st.container()
-            look = choose_look()
+            opened.ask(choose_selection(opened))
+            look = choose_look(opened)
         # The picture is sent before the boxes: the browser draws it while it receives them.
         with right:
             result(opened, look)
@@ -96,11 +100,18 @@ def workbench(number: int) -> None:
 def result(opened: Opened, look: gh.Look) -> None:
     """Show the picture with its heatmap, what was counted, and the downloads."""
     heatmap = opened.heatmap(look.scale)
+    problem = why_not(heatmap, look.unit)
+    if problem:
+        look = replace(look, unit="percent", top=0.0)
     # Seen on paper only, where the bar is left out.
     st.html(f'<h1 class="gazeheat-heading">{escape(opened.export.title)}</h1>')
     stage(opened, heatmap, look, described(opened.export.name, opened.export.size(), heatmap))
     # Both lines are always there: a tick moves nothing.
-    about = [meaning(heatmap, opened.export.size()), dominance(opened.pooled, isolated)]
+    about = [
+        problem,
+        meaning(heatmap, opened.export.size(), look),
+        weighting(opened.pooled, heatmap.selection, isolated),
+    ]
     with st.container(gap="xxsmall"):
         st.markdown(plain(" ".join(filter(None, about))) or "&nbsp;")
         st.markdown(counted(opened.export, heatmap), help=COUNTS_HELP)

@@ -64,6 +64,12 @@ class Opened:
         is out of date.
     pool : Pool or None
         The recordings' histograms and their sum; None as long as there is no picture.
+    measures : tuple of str
+        What can be counted.
+    longest_s : float
+        The length of the longest section.
+    window_s : (float, float) or None
+        The window of time that is counted, after each section's beginning.
     loan : Loan
         The files that the browser may fetch: the picture, and the downloads.
     ground : str
@@ -80,6 +86,9 @@ class Opened:
     ticked: set[int] = field(default_factory=set)
     generation: int = 0
     pool: gh.Pool | None = None
+    measures: tuple[gh.Measure, ...] = ()
+    longest_s: float = 0.0
+    window_s: tuple[float, float] | None = None
     loan: Loan = field(default_factory=Loan)
     ground: str = ""
     closed: set[str] = field(default_factory=set)
@@ -97,6 +106,8 @@ class Opened:
             # With a picture, the positions are not needed any more.
             study = export if isinstance(export, gh.Study) else gh.track_export(export)
             self.pool = gh.Pool.over(study)
+            self.measures = gh.measures_of(study)
+            self.longest_s = gh.longest_section_s(study)
             export = study
             # Each picture has an address of its own, since the browser keeps what it has fetched.
             self._picture = File(gh.display_jpeg(image), "image/jpeg")
@@ -130,6 +141,19 @@ class Opened:
     def pooled(self) -> list[gh.RecordingHistogram]:
         """Those that are ticked."""
         return [self.histograms[i] for i in sorted(self.ticked)]
+
+    def ask(self, selection: gh.Selection) -> None:
+        """Count something else; what stays the same is not counted again."""
+        assert self.pool is not None
+        assert isinstance(self.export, gh.Study)
+        before = self.pool.selection
+        if selection == before:
+            return
+        if selection == replace(before, weight=selection.weight):
+            shape = self.export.grid.shape
+            self.pool = gh.Pool.of(self.pool.histograms, shape, selection)
+        else:
+            self.pool = gh.Pool.over(self.export, selection)
 
     def heatmap(self, scale: float) -> gh.Heatmap:
         """Return the heatmap of the ticked recordings."""
@@ -189,8 +213,9 @@ class Visit:
     added: tuple[int, ...] = ()
     # What is to be said of settings that were taken from a file.
     settings_said: list[str] = field(default_factory=list)
-    # The look of these settings, until the controls have been set to it.
+    # What these settings ask for, until the controls have been set to it.
     wanted_look: gh.Look | None = None
+    wanted_selection: gh.Selection | None = None
     taken_away: TakenAway | None = None
     numbers: itertools.count[int] = field(default_factory=itertools.count)
     # Part of the uploaders' keys: under a new key, an uploader is empty.

@@ -1,0 +1,96 @@
+"""What is counted: measure, weighting and window of time, in a group that says its state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+import gazeheat_core as gh
+from gazeheat_core.page.session import Opened, my_visit
+from gazeheat_core.page.when import Window, choose_window
+from gazeheat_core.report import asked_in_words
+from gazeheat_core.settings import COUNTING, MEASURE, SCALE, WEIGHT, ChoiceSetting
+
+# Named choices: what is counted, and the blur that goes with it.
+_AS_SPECIFIED = ("gaze", SCALE.default)
+_AS_IN_PUPIL_CLOUD = ("fixation-count", SCALE.default)
+
+
+def choose_selection(opened: Opened) -> gh.Selection:
+    """Show the group of settings; return what shall be counted of a study."""
+    visit = my_visit()
+    if visit.wanted_selection is not None:
+        wanted = visit.wanted_selection
+        st.session_state.update({one.name: getattr(wanted, one.name) for one in COUNTING})
+        visit.wanted_selection = None
+    title = asked_in_words(_selection(opened))
+    with st.expander(f"Counted: {title[:1].lower()}{title[1:]}", key="counted"):
+        with st.container(horizontal=True, gap="small"):
+            st.button(
+                "Specification",
+                type="tertiary",
+                on_click=set_measure,
+                args=_AS_SPECIFIED,
+                help="Gaze, pooled: the heatmap as it is specified, with a blur of 5 %.",
+            )
+            st.button(
+                "As Pupil Cloud draws it today",
+                type="tertiary",
+                on_click=set_measure,
+                args=_AS_IN_PUPIL_CLOUD,
+                help="Fixations by number, pooled, with a blur of 5 %.",
+            )
+        choose(MEASURE)
+        selection = _selection(opened)
+        asked = st.session_state[MEASURE.name]
+        if selection.measure != asked:
+            st.caption(
+                f"{MEASURE.titles[asked]}: this export does not have them, so gaze is counted. "
+                "Download it again from Pupil Cloud with its fixations."
+            )
+        choose(WEIGHT)
+        number = opened.number
+
+        # Both live as long as the control, so they hold the study's number and not the study.
+        def take(window_s: Window | None) -> None:
+            chosen = my_visit().opened.get(number)
+            if chosen is not None:
+                chosen.window_s = window_s
+
+        def of() -> tuple[int, ...]:
+            chosen = my_visit().opened.get(number)
+            return () if chosen is None else (number, chosen.generation)
+
+        choose_window(opened.longest_s, opened.window_s, take, of=of)
+    return selection
+
+
+def choose(setting: ChoiceSetting[gh.Measure] | ChoiceSetting[gh.Weight]) -> None:
+    """Show a setting that is one of several names; its value lives in the page's address."""
+    st.selectbox(
+        setting.title,
+        list(setting.titles),
+        format_func=setting.titles.__getitem__,
+        key=setting.name,
+        bind="query-params",
+        help=setting.help,
+    )
+
+
+def set_measure(measure: gh.Measure, scale: float) -> None:
+    """Set all that a named choice stands for."""
+    st.session_state.update(
+        {MEASURE.name: measure, WEIGHT.name: WEIGHT.default, SCALE.title.lower(): scale}
+    )
+
+
+def _selection(opened: Opened) -> gh.Selection:
+    """Return what the controls are set to, as far as the study has it."""
+    measure = st.session_state.get(MEASURE.name, MEASURE.default)
+    return replace(
+        gh.Selection(),
+        measure=measure if measure in opened.measures else MEASURE.default,
+        weight=st.session_state.get(WEIGHT.name, WEIGHT.default),
+        window_s=opened.window_s,
+    )
