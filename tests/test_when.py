@@ -64,7 +64,7 @@ def taken_of(monkeypatch):
         session = SimpleNamespace(session_state={"when": {"window": message}})
         monkeypatch.setattr(when, "st", session)
         taken = []
-        when.take_window("when", OF, 63.2, taken.append)
+        when.take_window("when", lambda: OF, 63.2, taken.append)
         return taken
 
     return taken_of

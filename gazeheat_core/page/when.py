@@ -31,7 +31,7 @@ def choose_window(
     window_s: Window | None,
     take: Callable[[Window | None], None],
     *,
-    of: Sequence[int] = (),
+    of: Callable[[], Sequence[int]] = tuple,
     key: str = "when",
 ) -> None:
     """Show the control for the window of time.
@@ -48,15 +48,18 @@ def choose_window(
         Given the window that was chosen, before the script runs again, which has to show that
         window, or the control goes back. Streamlit keeps it as long as the control is shown:
         it should not hold a study.
-    of : sequence of int
-        Whose window it is, and how often others than its visitor have set it. A message that
-        was sent for another one is passed over.
+    of : callable
+        Says whose window it is and how often others than its visitor have set it, as numbers.
+        It is asked again when a message comes: one that was sent for another window is passed
+        over, even where it comes together with what sets the window.
     key : str
         Name of the control in the session.
     """
-    on_change = partial(take_window, key, list(of), longest_s, take)
+    on_change = partial(take_window, key, of, longest_s, take)
     turn = turn_of(st.session_state.get(key))
-    component("when")(data=told(longest_s, window_s, turn, of), key=key, on_window_change=on_change)
+    component("when")(
+        data=told(longest_s, window_s, turn, of()), key=key, on_window_change=on_change
+    )
 
 
 def told(longest_s: float, window_s: Window | None, turn: int, of: Sequence[int]) -> dict[str, Any]:
@@ -90,11 +93,14 @@ def turn_of(state: Any) -> int:
 
 
 def take_window(
-    key: str, of: list[int], longest_s: float, take: Callable[[Window | None], None]
+    key: str,
+    of: Callable[[], Sequence[int]],
+    longest_s: float,
+    take: Callable[[Window | None], None],
 ) -> None:
     """Hand on the window that the browser asks for; what makes no sense is passed over."""
     message = st.session_state[key].get("window")
-    if not isinstance(message, dict) or message.get("of") != of:
+    if not isinstance(message, dict) or message.get("of") != list(of()):
         return
     ends = message.get("window")
     if not isinstance(ends, list) or len(ends) != 2:
