@@ -19,6 +19,7 @@ from gazeheat_core.account import UsedRecording, version
 from gazeheat_core.cache import StudyCache
 from gazeheat_core.exports import Limits
 from gazeheat_core.parallel import open_executor
+from gazeheat_core.settings import LOOK_KIND, MEASURE, UNIT, WEIGHT
 from tests.builders import (
     FIXATIONS,
     ROWS,
@@ -61,12 +62,35 @@ JSON = st.recursive(
 NUMBERS = st.integers(0, 10**12)
 DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 RECORDINGS = st.builds(
-    UsedRecording, TEXTS, TEXTS, st.builds(gh.Counts, *[NUMBERS] * 5), DIGESTS
-)  # fmt: skip
+    UsedRecording,
+    TEXTS,
+    TEXTS,
+    st.builds(gh.Counts, *[NUMBERS] * 9),
+    DIGESTS,
+    st.just("") | DIGESTS,
+)
+SELECTIONS = st.builds(
+    gh.Selection,
+    st.sampled_from([*MEASURE.titles]),
+    st.sampled_from([*WEIGHT.titles]),
+    st.none() | st.tuples(st.floats(0, 1e3), st.floats(1e3, 1e9)),
+)
 ACCOUNTS = st.builds(
     gh.Account,
     version=TEXTS,
-    look=st.builds(gh.Look, st.floats(0, 20), st.floats(0, 1), st.sampled_from(gh.COLORMAPS)),
+    look=st.builds(
+        gh.Look,
+        st.floats(0, 20),
+        st.floats(0, 1),
+        st.sampled_from(gh.COLORMAPS),
+        st.sampled_from([*LOOK_KIND.titles]),
+        st.sampled_from([*UNIT.titles]),
+        st.floats(0, 1e9),
+        st.floats(0, 95),
+        st.sets(st.floats(1, 99), min_size=1, max_size=12).map(sorted).map(tuple),
+    ),
+    selection=SELECTIONS,
+    sections=st.none() | st.lists(st.tuples(TEXTS, TEXTS), max_size=3).map(tuple),
     recordings=st.lists(RECORDINGS, max_size=3, unique_by=lambda one: one.id).map(tuple),
     name=TEXTS,
     kind=TEXTS,
@@ -133,7 +157,11 @@ def test_our_pictures_carry_the_account(shelf, account):
 def test_the_text_is_what_another_program_reads(shelf, account):
     assert json.loads(account.as_json()) == {
         "software": {"name": "Gazeheat", "version": version()},
-        "look": {"scale": 2.0, "opacity": 0.5, "colormap": "viridis"},
+        "look": {
+            **{"scale": 2.0, "opacity": 0.5, "colormap": "viridis", "look": "colours"},
+            **{"unit": "percent", "top": 0.0, "bottom": 0.0, "levels": [20.0, 40.0, 60.0, 80.0]},
+        },
+        "selection": {"measure": "gaze", "weight": "pooled", "window_s": None, "sections": None},
         "figure": None,
         "export": {
             "name": "Shelf",
@@ -154,6 +182,8 @@ def test_the_text_is_what_another_program_reads(shelf, account):
                 "undetected": counts[2],
                 "unreadable": counts[3],
                 "listed_twice": 0,
+                **dict.fromkeys(["no_fixation", "other_time", "no_time", "other_section"], 0),
+                "fixations_sha256": "",
                 "gaze_sha256": shelf.recordings[position].digest(),
             }
             for position, (id, name, counts) in enumerate(
