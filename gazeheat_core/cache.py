@@ -48,7 +48,7 @@ Buffer: TypeAlias = bytes | memoryview
 log = logging.getLogger("gazeheat")
 
 # Part of every key: raised when what is stored, or how gaze is put into bins, changes.
-FORMAT = 4
+FORMAT = 5
 DEFAULT_LIMIT_BYTES = 2 * 2**30
 # The most that one entry may take on disk: about 150 million samples. Larger studies are
 # read each time.
@@ -279,7 +279,15 @@ def _read_regular(path: Path) -> bytes:
 _FURTHEST_TICK = 2**63 // TICK_NS
 # What stands in the facts of each section, column by column, and of what type it is.
 _TEXTS = ("id", "start_event", "end_event")
-_NUMBERS = ("unreadable", "listed_twice", "first_ns", "last_ns", "sampling_interval_ns")
+_NUMBERS = (
+    "unreadable",
+    "listed_twice",
+    "fixations_unreadable",
+    "fixations_listed_twice",
+    "first_ns",
+    "last_ns",
+    "sampling_interval_ns",
+)
 _TRACKS: dict[str, npt.DTypeLike] = {"gaze": np.uint8, "fixations": np.uint32}
 
 
@@ -299,6 +307,7 @@ def _encode(study: Study, rounded: bool) -> list[bytes] | None:
         "frame": study.frame,
         "size": study.grid.size,
         "unassigned_rows": study.unassigned_rows,
+        "unassigned_fixations": study.unassigned_fixations,
         "rounded": rounded,
         # Of each piece, how long it is.
         "pieces": {name: [len(piece) for piece in pieces] for name, pieces in packed.items()},
@@ -398,13 +407,16 @@ def _decode(data: memoryview, grids: Iterable[Grid]) -> tuple[Study, bool]:
         for id, name, wearer, count in about
     )
     name, kind = _texts([facts["name"], facts["kind"]])
-    (unassigned_rows,) = _numbers([facts["unassigned_rows"]])
+    unassigned_rows, unassigned_fixations = _numbers(
+        [facts["unassigned_rows"], facts["unassigned_fixations"]]
+    )
     study = Study(
         name=name,
         kind=kind,
         frame=None if facts["frame"] is None else _frame(*facts["frame"]),
         recordings=recordings,
         unassigned_rows=unassigned_rows,
+        unassigned_fixations=unassigned_fixations,
         grid=grid,
     )
     return study, bool(facts["rounded"])

@@ -79,6 +79,8 @@ class Fixations:
     x, y : float64 array, shape (n,)
         Position in the units of the export; NaN in both where the fixation
         was not detected on the reference image.
+    unreadable : int
+        Rows that could not be read. They are counted here and have no entry.
     """
 
     fixation_id: IntArray
@@ -87,6 +89,7 @@ class Fixations:
     duration_ms: FloatArray
     x: FloatArray
     y: FloatArray
+    unreadable: int = 0
 
     def __len__(self) -> int:
         return len(self.fixation_id)
@@ -197,6 +200,8 @@ class Enrichment(Generic[AnyRecording]):
         What is wrong with the picture, in the second case.
     unassigned_rows : int
         Rows of gaze so damaged that their recording is unknown.
+    unassigned_fixations : int
+        Rows of fixations whose recording is unknown, or whose section has no gaze.
     notices : tuple of str
         Sentences on how the files were understood, for the user.
     frame : (float, float, float, float) or None
@@ -210,6 +215,7 @@ class Enrichment(Generic[AnyRecording]):
     image: ReferenceImage | None = None
     image_problem: str = ""
     unassigned_rows: int = 0
+    unassigned_fixations: int = 0
     notices: tuple[str, ...] = ()
     frame: Frame | None = None
 

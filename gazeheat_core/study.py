@@ -214,12 +214,15 @@ def finish_section(
         Names of its first and last event.
     """
     track, listed_twice = gaze.finish(grid, has_times=has_times and not gaze.whole_seconds.are_all)
+    fixated, fixations_listed_twice = (None, 0) if fixations is None else fixations.finish(grid)
     return SectionTracks(
         id=id,
         gaze=track,
-        fixations=None if fixations is None else fixations.finish(grid)[0],
+        fixations=fixated,
         unreadable=gaze.unreadable,
         listed_twice=listed_twice,
+        fixations_unreadable=0 if fixations is None else fixations.unreadable,
+        fixations_listed_twice=fixations_listed_twice,
         first_ns=gaze.first_ns,
         last_ns=gaze.last_ns,
         sampling_interval_ns=sampling_interval_ns(track),
@@ -265,6 +268,7 @@ def track_export(export: Export) -> Study:
         recordings=recordings,
         image=export.image,
         unassigned_rows=export.unassigned_rows,
+        unassigned_fixations=export.unassigned_fixations,
         notices=export.notices,
         grid=grid,
     )
@@ -281,5 +285,6 @@ def _builders(section: Section, grid: Grid) -> tuple[TrackBuilder, TrackBuilder 
     if section.fixations is None:
         return gaze, None
     fixations, found = TrackBuilder(1, np.uint32), section.fixations
+    fixations.unreadable = found.unreadable
     fixations.append(found.start_ns, whole_ms(found.duration_ms), grid.cells(found.x, found.y))
     return gaze, fixations

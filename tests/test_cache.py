@@ -139,6 +139,8 @@ def study(*used):
                     ),
                     unreadable=3,
                     listed_twice=4,
+                    fixations_unreadable=1,
+                    fixations_listed_twice=2,
                     first_ns=1_741_942_800_123_456_789,
                     last_ns=1_741_942_800_123_456_789 + i,
                     sampling_interval_ns=5_000_000 + i,
@@ -156,6 +158,7 @@ def study(*used):
         kind=MM,
         recordings=recordings,
         unassigned_rows=7,
+        unassigned_fixations=5,
         frame=FRAME[MM],
         grid=GRID,
     )
@@ -172,6 +175,7 @@ def plain(study):
                 if t is not None
             ),
             (section.unreadable, section.listed_twice, section.first_ns, section.last_ns),
+            (section.fixations_unreadable, section.fixations_listed_twice),
             section.sampling_interval_ns,
             (section.start_ns, section.start_event, section.end_event),
         )
@@ -186,6 +190,7 @@ def plain(study):
         study.frame,
         study.grid,
         study.unassigned_rows,
+        study.unassigned_fixations,
         study.notices,
         study.image,
     ]
@@ -505,8 +510,7 @@ def entry_bytes(
     """What stands in an entry before its seal, with one piece of gaze."""
     data = planes(times, 4) + planes(cells, 4) + planes(values, 1) if piece is None else piece
     data = zlib.compress(data)
-    names = ("unreadable", "listed_twice", "first_ns", "last_ns", "sampling_interval_ns")
-    numbers = {name: [0, 0] for name in names}
+    numbers = {name: [0, 0] for name in cache_module._NUMBERS}
     texts = {"id": ["s1", "s2"], "start_event": ["", ""], "end_event": ["", ""]}
     zeros = sections.pop("zeros", [100, 200])
     facts = {
@@ -515,6 +519,7 @@ def entry_bytes(
         "frame": FRAME[MM],
         "size": (40, 30),
         "unassigned_rows": 0,
+        "unassigned_fixations": 0,
         "rounded": False,
         "pieces": {"gaze": [len(data)] if pieces is None else pieces, "fixations": []},
         "tracks": {"gaze": [zeros, lengths], "fixations": fixations or [[None, None], [0, 0]]},

@@ -86,6 +86,7 @@ def facts(study):
         "image": (image.size, image.data, image.exif_transposed, image.notices),
         "image_problem": study.image_problem,
         "unassigned_rows": study.unassigned_rows,
+        "unassigned_fixations": study.unassigned_fixations,
         "notices": study.notices,
         "recordings": [
             (r.id, r.name, r.wearer, r.label, r.duration_ns, r.counts) for r in gh.select(study)
@@ -104,6 +105,7 @@ def entries(study):
     return [
         [
             (one.id, section.id, section.start, section.start_event, section.end_event),
+            (section.fixations_unreadable, section.fixations_listed_twice),
             *(listed(track) for track in (section.gaze, section.fixations) if track is not None),
         ]
         for one in study.recordings

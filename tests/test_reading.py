@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gazeheat_core as gh
-from gazeheat_core.exports import Limits, find_exports, open_source, read_export
+from gazeheat_core.exports import Limits, find_exports, open_source, read_export, read_study
 from tests.builders import (
     FIRST_NS,
     FIXATIONS,
@@ -55,6 +55,12 @@ def read_limited(files, **limits):
     with open_source(upload(files), Limits(**limits)) as opened:
         (found,), _ = find_exports(opened)
         return read_export(found)
+
+
+def read_tracked(**options):
+    with open_source(upload(export_files(**options))) as opened:
+        (found,), _ = find_exports(opened)
+        return read_study(found)
 
 
 def changed(name, data, **options):
@@ -543,6 +549,39 @@ def test_fixations_that_were_not_detected_have_no_position(kind):
 def test_without_fixations_there_are_none():
     export = read(export_zip(fixations=None))
     assert (fixations_of(export), export.notices) == ([None, None], ())
+
+
+def test_every_row_of_fixations_is_accounted_for():
+    used, beside = Fixation(1, 10.0, 5.0), Fixation(2, 41.0, 5.0, start_ns=FIRST_NS + 10**9)
+    fixations = [
+        used,
+        beside,
+        used,  # again
+        Fixation(3, math.nan, math.nan, detected=False, start_ns=FIRST_NS + 2 * 10**9),
+        Fixation(4, "gone", 5.0),
+        Fixation("four", 10.0, 5.0),
+        used._replace(section="sec-z"),  # has no gaze
+        Fixation("x", 1.0, 1.0, section="sec-z"),
+        used._replace(recording=""),
+        Fixation(1, 30.0, 20.0, 300, True, "rec-b", "sec-b"),
+    ]
+    files = export_files(fixations=fixations)
+    assert read(files).unassigned_fixations == 3
+    with open_source(upload(files)) as opened:
+        (found,), _ = find_exports(opened)
+        studies = [gh.track_export(read_export(found)), read_study(found)]
+    for study in studies:
+        ada, ben = (recording.sections[0] for recording in study.recordings)
+        codes = ada.fixations.count(study.grid.codes)
+        fates = codes[: study.grid.outside].sum(), *codes[study.grid.outside :]
+        assert fates == (1, 1, 1)  # used, outside, undetected
+        assert (ada.fixations_unreadable, ada.fixations_listed_twice) == (2, 1)
+        assert len(ben.fixations) == 1
+        assert (ben.fixations_unreadable, ben.fixations_listed_twice) == (0, 0)
+        assert study.unassigned_fixations == 3
+        # The digest of a recording is of its gaze alone.
+        (without,) = {one.recordings[0].digest() for one in (study, read_tracked(fixations=None))}
+        assert without == study.recordings[0].digest()
 
 
 def test_areas_of_interest_are_not_mistaken_for_fixations():

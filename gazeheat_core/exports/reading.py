@@ -7,7 +7,7 @@ for an export whose picture is still missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -42,7 +42,6 @@ from gazeheat_core.grid import Grid
 from gazeheat_core.model import (
     Export,
     Fixations,
-    FloatArray,
     GazeSamples,
     IntArray,
     Recording,
@@ -204,6 +203,10 @@ class Grows(Protocol):
 
     unreadable: int
 
+    def __len__(self) -> int:
+        """Rows that it holds."""
+        ...
+
     @property
     def append(self) -> Callable[..., None]:
         """Appends rows, given by column."""
@@ -226,6 +229,12 @@ class TableSections(Generic[Growing]):
 
     sections: dict[SectionKey, Growing] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
+
+    def rows_beside(self, known: Container[SectionKey]) -> int:
+        """Count the rows of no recording, and those of sections that are not known."""
+        return self.tally.unassigned + sum(
+            len(own) + own.unreadable for key, own in self.sections.items() if key not in known
+        )
 
 
 def _collect(
@@ -466,6 +475,7 @@ def make_study(
         frame=found.frame,
         recordings=_join_tracks(described, gaze, fixations, best),
         unassigned_rows=gaze.tally.unassigned,
+        unassigned_fixations=0 if fixations is None else fixations.rows_beside(gaze.sections),
         grid=grids[best],
     )
     detected = sum(
@@ -657,6 +667,7 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         image=image,
         image_problem=problem,
         unassigned_rows=unassigned,
+        unassigned_fixations=0 if fixations is None else fixations.rows_beside(gaze.sections),
         notices=tuple(notices),
     )
 
@@ -674,30 +685,32 @@ def _read_positions(found: FoundExport, on_rows: OnRows | None) -> TableSections
 
 def _read_fixation_positions(
     found: FoundExport, notices: list[str]
-) -> dict[SectionKey, Fixations] | None:
+) -> TableSections[Columns] | None:
     with _fixations_or_notice(notices):
         known = fixations_table(found)
-        if known is None:
-            return None
-        kinds = [np.int64] * 3 + [np.float64] * 3
-        read = _collect(
-            known,
-            lambda rows: (*rows.integers, *rows.numbers),
-            partial(Columns.of, *kinds),
-            known.table.file.limits.rows,
-        )
-        result = {}
-        for key, columns in read.sections.items():
-            fixation_id, start_ns, end_ns, x, y, duration_ms = columns.arrays
-            result[key] = Fixations(fixation_id, start_ns, end_ns, duration_ms, x, y)
-        return result
+        if known is not None:
+            return _collect(
+                known,
+                lambda rows: (*rows.integers, *rows.numbers),
+                _no_fixations,
+                known.table.file.limits.rows,
+            )
     return None
+
+
+def _no_fixations() -> Columns:
+    return Columns.of(*[np.int64] * 3, *[np.float64] * 3)
+
+
+def _fixations(columns: Columns) -> Fixations:
+    fixation_id, start_ns, end_ns, x, y, duration_ms = columns.arrays
+    return Fixations(fixation_id, start_ns, end_ns, duration_ms, x, y, columns.unreadable)
 
 
 def _join_positions(
     described: dict[str, Described],
     gaze: TableSections[Columns],
-    fixations: dict[SectionKey, Fixations] | None,
+    fixations: TableSections[Columns] | None,
 ) -> tuple[Recording, ...]:
     """Join the tables: recordings as the list of sections has them, then any others."""
     recordings = []
@@ -705,13 +718,16 @@ def _join_positions(
         about = described.get(recording_id, Described())
         parts = []
         for section_id, columns in members.items():
-            key = (recording_id, section_id)
+            fixated = None
+            if fixations is not None:
+                rows = fixations.sections.get((recording_id, section_id), _no_fixations())
+                fixated = _fixations(rows)
             own = about.section(section_id)
             parts.append(
                 Section(
                     id=section_id,
                     gaze=GazeSamples(*columns.arrays),
-                    fixations=None if fixations is None else fixations.get(key, _no_fixations()),
+                    fixations=fixated,
                     unreadable=columns.unreadable,
                     start_event=own.events[0],
                     end_event=own.events[1],
@@ -720,12 +736,6 @@ def _join_positions(
             )
         recordings.append(Recording(recording_id, about.name, about.wearer, tuple(parts)))
     return tuple(recordings)
-
-
-def _no_fixations() -> Fixations:
-    whole: IntArray = np.empty(0, np.int64)
-    decimal: FloatArray = np.empty(0, np.float64)
-    return Fixations(whole, whole, whole, decimal, decimal, decimal)
 
 
 # --- The list of sections ------------------------------------------------------------
