@@ -81,6 +81,9 @@ class Fixations:
         was not detected on the reference image.
     unreadable : int
         Rows that could not be read. They are counted here and have no entry.
+    gaze_x, gaze_y : float64 array, shape (n,), or None
+        Mean position of the samples that carry the fixation's id; NaN without any. None
+        where that is not known.
     """
 
     fixation_id: IntArray
@@ -90,6 +93,8 @@ class Fixations:
     x: FloatArray
     y: FloatArray
     unreadable: int = 0
+    gaze_x: FloatArray | None = None
+    gaze_y: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.fixation_id)

@@ -39,6 +39,7 @@ from gazeheat_core.exports.reading import (
     gaze_table,
     judge_again,
     make_study,
+    no_tracks,
     read_sections,
     read_tracks,
 )
@@ -96,7 +97,7 @@ def read_part(part: Part) -> TableTracks:
         check_problems(found, problems)
         fixations = fixations_table(found[0])
         if fixations is not None:
-            return read_tracks(fixations, part.grids, of_fixations=True)
+            return read_tracks(fixations, part.grids)
         return read_tracks(gaze_table(found[0]), part.grids, span=part.span)
 
 
@@ -157,7 +158,8 @@ class PendingStudy:
 
     def _joined(self) -> Study:
         notices = list(self.notices)
-        total, known = TableTracks(), gaze_table(self.found)
+        known = gaze_table(self.found)
+        total = no_tracks(known)
         while self.gaze:
             with _lost_workers_in_words():
                 total.add(self.gaze[0].result(), known)

@@ -7,8 +7,9 @@ from hashlib import sha256
 
 import numpy as np
 
+from gazeheat_core.corrections import Corrections, add_up, are_moved, place
 from gazeheat_core.grid import Grid
-from gazeheat_core.model import Enrichment, Export, Section
+from gazeheat_core.model import Enrichment, Export, Fixations, Frame, Section
 from gazeheat_core.tracks import (
     TICK_NS,
     Track,
@@ -21,6 +22,7 @@ from gazeheat_core.tracks import (
 
 # What a track takes beside its entries: the objects around three arrays.
 _TRACK_BYTES = 800
+_NOT_COMPARED = Corrections()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,6 +41,8 @@ class SectionTracks:
         Rows of gaze that repeat another one; they are no entries of `gaze`.
     fixations_unreadable, fixations_listed_twice : int
         The same of the rows of fixations.
+    fixations_compared, fixations_corrected, fixations_mirrored : int
+        As `Corrections`.
     first_ns, last_ns : int
         First and last moment of the gaze that was read, in nanoseconds since the Unix
         epoch; both 0 without any.
@@ -57,6 +61,9 @@ class SectionTracks:
     listed_twice: int = 0
     fixations_unreadable: int = 0
     fixations_listed_twice: int = 0
+    fixations_compared: int = 0
+    fixations_corrected: int = 0
+    fixations_mirrored: int = 0
     first_ns: int = 0
     last_ns: int = 0
     sampling_interval_ns: int = 0
@@ -196,6 +203,7 @@ def finish_section(
     grid: int = 0,
     start_ns: int | None = None,
     events: tuple[str, str] = ("", ""),
+    corrections: Corrections = _NOT_COMPARED,
 ) -> SectionTracks:
     """Make a section of what was read of it.
 
@@ -212,6 +220,8 @@ def finish_section(
         Where it begins as ``sections.csv`` has it.
     events : (str, str)
         Names of its first and last event.
+    corrections : Corrections
+        What became of its fixations.
     """
     track, listed_twice = gaze.finish(grid, has_times=has_times and not gaze.whole_seconds.are_all)
     fixated, fixations_listed_twice = (None, 0) if fixations is None else fixations.finish(grid)
@@ -223,6 +233,9 @@ def finish_section(
         listed_twice=listed_twice,
         fixations_unreadable=0 if fixations is None else fixations.unreadable,
         fixations_listed_twice=fixations_listed_twice,
+        fixations_compared=corrections.compared,
+        fixations_corrected=corrections.corrected,
+        fixations_mirrored=corrections.mirrored,
         first_ns=gaze.first_ns,
         last_ns=gaze.last_ns,
         sampling_interval_ns=sampling_interval_ns(track),
@@ -255,6 +268,7 @@ def track_export(export: Export) -> Study:
                     has_times=not rounded,
                     start_ns=section.start_ns,
                     events=(section.start_event, section.end_event),
+                    corrections=_corrections(section.fixations, export.frame, grid.frame),
                 )
                 for section, builders in zip(recording.sections, sections, strict=True)
             ),
@@ -288,3 +302,19 @@ def _builders(section: Section, grid: Grid) -> tuple[TrackBuilder, TrackBuilder 
     fixations.unreadable = found.unreadable
     fixations.append(found.start_ns, whole_ms(found.duration_ms), grid.cells(found.x, found.y))
     return gaze, fixations
+
+
+def _corrections(fixations: Fixations | None, unit: Frame | None, frame: Frame) -> Corrections:
+    """Compare where fixations stand with the means of their samples."""
+    if fixations is None or fixations.gaze_x is None or fixations.gaze_y is None:
+        return _NOT_COMPARED
+    known = np.flatnonzero(np.isfinite(fixations.x) & np.isfinite(fixations.gaze_x))
+    ids, section = fixations.fixation_id[known], np.zeros(len(known), np.int64)
+    # The same fixation once, as `add_up` has it.
+    stated = add_up([place(section, ids, fixations.x[known], fixations.y[known], unit)])
+    first = known[np.unique(ids, return_index=True)[1]]
+    means = fixations.gaze_x[first], fixations.gaze_y[first]
+    corrected, mirrored = are_moved(*stated.means(unit), *means, frame)
+    return Corrections(
+        len(first), int(np.count_nonzero(corrected)), int(np.count_nonzero(mirrored))
+    )

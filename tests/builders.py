@@ -37,6 +37,7 @@ class Row(NamedTuple):
     recording: str = "rec-a"
     section: str = "sec-a"
     timestamp_ns: int | str | None = None  # None: 5 ms after the row before
+    fixation: int | str = ""
 
 
 class Fixation(NamedTuple):
@@ -90,7 +91,7 @@ def gaze_csv(rows, kind=RIM):
                     row.detected,
                     row.x,
                     row.y,
-                    "",
+                    row.fixation,
                     "",
                 )
                 for i, row in enumerate(rows)

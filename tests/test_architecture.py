@@ -16,9 +16,9 @@ APP = ROOT / "app.py"
 PAGE = sorted((CORE / "page").glob("*.py"))
 CORE_FILES = sorted(CORE.rglob("*.py"))
 
-# errors ← settings, model ← grid, png ← tracks ← study, windows ← exports, selection ← heatmap,
-# library, cache, account, regions, checks ← scale, colormaps, parallel ← contours ← images, chart ←
-# report, figure, bundle ← output ← cli ← page ← __main__
+# errors ← settings, model ← grid, corrections, png ← tracks ← study, windows ← exports, selection ←
+# heatmap, library, cache, account, regions, checks ← scale, colormaps, parallel ← contours ←
+# images, chart ← report, figure, bundle ← output ← cli ← page ← __main__
 MODEL = {"errors", "model"}
 TRACKS = {"grid", "tracks"}
 MAY_IMPORT = {
@@ -29,8 +29,9 @@ MAY_IMPORT = {
     "grid": MODEL,
     "png": MODEL,
     "tracks": MODEL | {"grid"},
-    "study": MODEL | TRACKS,
-    "exports": MODEL | TRACKS | {"study", "png"},
+    "corrections": MODEL,
+    "study": MODEL | TRACKS | {"corrections"},
+    "exports": MODEL | TRACKS | {"corrections", "study", "png"},
     "windows": MODEL | TRACKS,
     "selection": MODEL | TRACKS | {"settings", "study", "windows"},
     "heatmap": MODEL | {"settings", "selection"},

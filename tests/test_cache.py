@@ -141,6 +141,9 @@ def study(*used):
                     listed_twice=4,
                     fixations_unreadable=1,
                     fixations_listed_twice=2,
+                    fixations_compared=9,
+                    fixations_corrected=8,
+                    fixations_mirrored=6,
                     first_ns=1_741_942_800_123_456_789,
                     last_ns=1_741_942_800_123_456_789 + i,
                     sampling_interval_ns=5_000_000 + i,
@@ -176,6 +179,7 @@ def plain(study):
             ),
             (section.unreadable, section.listed_twice, section.first_ns, section.last_ns),
             (section.fixations_unreadable, section.fixations_listed_twice),
+            (section.fixations_compared, section.fixations_corrected, section.fixations_mirrored),
             section.sampling_interval_ns,
             (section.start_ns, section.start_event, section.end_event),
         )

@@ -106,6 +106,7 @@ def entries(study):
         [
             (one.id, section.id, section.start, section.start_event, section.end_event),
             (section.fixations_unreadable, section.fixations_listed_twice),
+            (section.fixations_compared, section.fixations_corrected, section.fixations_mirrored),
             *(listed(track) for track in (section.gaze, section.fixations) if track is not None),
         ]
         for one in study.recordings
@@ -139,13 +140,13 @@ def cells(*values):
 NS = st.sampled_from([str(FIRST_NS + i * 5_000_000) for i in range(4)] + ["1.67041E+18", "gone"])
 GAZE_LINES = st.builds(
     cells,
-    st.sampled_from(["s1", "s2", ""]),
+    st.sampled_from(["s1", "sec-a", ""]),
     st.sampled_from(["rec-a", "rec-b", "another", ""]),
     NS,
     st.sampled_from(["true", "false", "TRUE", "maybe", ""]),
     st.sampled_from(["10.5", "0", "40", "40.01", "-1", "", "x"]),
     st.sampled_from(["5.25", "30", "", "1e1"]),
-    st.just(""),
+    st.sampled_from(["", "1", "2"]),
     st.just(""),
 )
 LINES = st.one_of(GAZE_LINES, GAZE_LINES, st.sampled_from(["", "  ", "a,b", '"', ",,,,,,,"]))

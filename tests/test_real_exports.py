@@ -104,6 +104,36 @@ def test_fixations_are_those_of_the_raw_rows(export, folder):
     assert durations_ms.sum() == sum(int(row["duration [ms]"]) for row in rows)
 
 
+def test_no_fixation_was_corrected(folder, export, raw):
+    # Flag and position of a sample say different things here: a fixation stands at the mean of
+    # all its samples with a position.
+    samples = {}
+    for rows in raw.values():
+        for row in rows:
+            if row["fixation id"] and row[X]:
+                key = row["section id"], row["fixation id"]
+                samples.setdefault(key, []).append((float(row[X]), float(row[Y])))
+    flagged = 0
+    for row in read_rows(folder / "fixations.csv"):
+        if row["fixation detected on surface"] == "true":
+            flagged += 1
+            mean = np.mean(samples[row["section id"], row["fixation id"]], axis=0)
+            stated = [float(row[f"fixation {axis} [normalized]"]) for axis in "xy"]
+            np.testing.assert_allclose(mean, stated, rtol=0, atol=1e-6)
+    with gh.exports.open_source(folder) as files:
+        (found,), _ = gh.exports.find_exports(files)
+        studies = [gh.track_export(export), gh.exports.read_study(found)]
+    for study in studies:
+        sections = [section for one in study.recordings for section in one.sections]
+        assert [one.fixations_compared for one in sections] == [20, 0, 5]
+        assert flagged == 25
+        assert [one.fixations_corrected for one in sections] == [0, 0, 0]
+        assert [one.fixations_mirrored for one in sections] == [0, 0, 0]
+        assert [one.fixations_unreadable for one in sections] == [0, 0, 0]
+        assert [one.fixations_listed_twice for one in sections] == [0, 0, 0]
+        assert study.unassigned_fixations == 0
+
+
 def test_images_are_those_of_the_reference(export, histograms, raw):
     look = gh.Look()
     heatmap = gh.make_heatmap(histograms, SIZE, look.scale)

@@ -16,6 +16,7 @@ from gazeheat_core.exports import Limits, SourceFile, open_source
 from gazeheat_core.exports.sources import CountedStream
 from gazeheat_core.exports.tables import (
     FLAG_UNKNOWN,
+    NO_FIXATION,
     Layout,
     Table,
     _parse_by_line,
@@ -461,6 +462,7 @@ def same(a, b):
     assert a.readable.tolist() == b.readable.tolist()
     assert a.lines == b.lines
     assert a.in_fixation.tolist() == b.in_fixation.tolist()
+    assert a.fixation.tolist() == b.fixation.tolist()
     for rows in (a, b):
         assert rows.in_fixation.dtype == np.uint8
         assert rows.integers.dtype == np.int64
@@ -582,6 +584,7 @@ FIXATION_LAYOUT = Layout(keys=(1, 0), integers=(2,), numbers=(4, 5), flag=3, fix
 fixation_ids = st.one_of(
     st.sampled_from(["", "", "1", "2", "007", "1.0", "nan", "NA", "None", "x", "-", "true", "inf"]),
     st.sampled_from(["Nan", "-nan", " ", " NaN", '""', '" "', " 5 ", "1e999", "\xa0", "1_0"]),
+    st.sampled_from(["1e-400", "1.5", "-0.0", str(2**53 + 1), str(2**63), "9e18", "0", "false"]),
 )
 
 
@@ -600,6 +603,26 @@ def test_a_sample_is_in_a_fixation_where_there_is_an_id(cells, expected):
     for reader in (_parse_typed, _parse_by_line):
         assert reader(block, WITH_FIXATION, FIXATION_LAYOUT).in_fixation.tolist() == expected
         assert reader(block, WITH_FIXATION, LAYOUT).in_fixation.tolist() == [0] * 5
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["7", "", "-2", "1e3", "4.0"], [7, None, -2, 1000, 4]),
+        ([str(2**53 + 1), "7", "", "NA", "-0"], [2**53 + 1, 7, None, None, 0]),
+        ([str(2**63 - 1), str(1 - 2**63), "x", "1.5", "inf"], [2**63 - 1, 1 - 2**63] + [None] * 3),
+        ([str(2**63), str(-(2**63)), "1e999", "1_0", "true"], [None] * 5),
+        (["true", "false", "true", "true", ""], [None] * 5),
+        (["0", "1", "", "1", "0"], [0, 1, None, 1, 0]),
+    ],
+)
+def test_ids_of_fixations_are_exact(cells, expected):
+    block = "".join(f"s,r,{n},true,1,1,{cell}\n" for n, cell in enumerate(cells)).encode()
+    for reader in (_parse_typed, _parse_by_line):
+        ids = reader(block, WITH_FIXATION, FIXATION_LAYOUT).fixation
+        assert ids.dtype == np.int64
+        assert ids.tolist() == [NO_FIXATION if one is None else one for one in expected]
+        assert (reader(block, WITH_FIXATION, LAYOUT).fixation == NO_FIXATION).all()
 
 
 def test_a_row_that_ends_early_is_in_no_fixation():

@@ -18,6 +18,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from gazeheat_core.corrections import Corrections, Places, PlaceSums, add_up, compare, place
 from gazeheat_core.errors import (
     ColumnsError,
     ExportError,
@@ -42,6 +43,7 @@ from gazeheat_core.grid import Grid
 from gazeheat_core.model import (
     Export,
     Fixations,
+    Frame,
     GazeSamples,
     IntArray,
     Recording,
@@ -80,15 +82,21 @@ class KnownTable(NamedTuple):
     ----------
     table : Table
     layout : Layout
+    frame : (float, float, float, float) or None
+        Of its positions, as `Export.frame`.
+    of_fixations : bool
+        Whether its rows are fixations, not gaze.
     """
 
     table: Table
     layout: Layout
+    frame: Frame | None
+    of_fixations: bool = False
 
 
 def gaze_table(found: FoundExport) -> KnownTable:
     """Return an export's table of gaze."""
-    return KnownTable(found.gaze, find_layout(found.format, found.gaze))
+    return KnownTable(found.gaze, find_layout(found.format, found.gaze), found.frame)
 
 
 def fixations_table(found: FoundExport) -> KnownTable | None:
@@ -102,7 +110,8 @@ def fixations_table(found: FoundExport) -> KnownTable | None:
     if found.fixations is None:
         return None
     table = tables.read_header(found.fixations)
-    return KnownTable(table, find_layout(formats.fixations_beside(found.format), table))
+    layout = find_layout(formats.fixations_beside(found.format), table)
+    return KnownTable(table, layout, found.frame, of_fixations=True)
 
 
 # What is kept of the rows of a block, by column.
@@ -126,6 +135,8 @@ class Block(NamedTuple):
         Index into `sections` for each row that can be read.
     columns : tuple of arrays of length n
         What is kept of these rows.
+    places : Places
+        Of fixations where they stand; of gaze where the samples of each fixation lie.
     """
 
     rows: int
@@ -135,6 +146,7 @@ class Block(NamedTuple):
     unreadable: IntArray
     section: IntArray
     columns: tuple[npt.NDArray[Any], ...]
+    places: Places
 
 
 def iter_blocks(known: KnownTable, keep: Keep, span: Span | None = None) -> Iterator[Block]:
@@ -156,7 +168,7 @@ def iter_blocks(known: KnownTable, keep: Keep, span: Span | None = None) -> Iter
     ExportError
         When so many rows cannot be read that the rest would take too long.
     """
-    table, layout = known
+    table, layout = known.table, known.layout
     most_unreadable = table.file.limits.unreadable_rows
     total = unreadable = 0
     is_explained = False
@@ -165,6 +177,7 @@ def iter_blocks(known: KnownTable, keep: Keep, span: Span | None = None) -> Iter
         detected = rows.flag == 1
         finite = np.isfinite(rows.numbers[0]) & np.isfinite(rows.numbers[1])
         rows.readable[(rows.flag == tables.FLAG_UNKNOWN) | (detected & ~finite)] = False
+        places = _places(known, rows, finite)
         rows.numbers[:2, ~detected] = np.nan
         bad = ~rows.readable
         lost = np.flatnonzero(bad & (rows.flag != 0)) if bad.any() else np.empty(0, np.int64)
@@ -186,7 +199,20 @@ def iter_blocks(known: KnownTable, keep: Keep, span: Span | None = None) -> Iter
             section = section[rows.readable]
             columns = tuple(column[rows.readable] for column in columns)
         sections = [(id, rest[0] if rest else "") for id, *rest in rows.keys]
-        yield Block(len(rows), tally, len(text), sections, unread, section, columns)
+        yield Block(len(rows), tally, len(text), sections, unread, section, columns, places)
+
+
+def _places(known: KnownTable, rows: Rows, finite: npt.NDArray[np.bool_]) -> Places:
+    """Add up the positions of each fixation; the section is the index into `Rows.keys`."""
+    if known.of_fixations:
+        fixation, counted = rows.integers[0], rows.readable & finite & (rows.flag == 1)
+    else:
+        # A fixation's place is the mean of all its samples with a position. The flag tells
+        # which of them lie on the surface.
+        fixation, counted = rows.fixation, rows.readable & finite
+    counted &= fixation != tables.NO_FIXATION
+    x, y = rows.numbers[:2, counted]
+    return place(rows.key[counted], fixation[counted], x, y, known.frame)
 
 
 def _read_ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -225,8 +251,11 @@ class TableSections(Generic[Growing]):
     sections : dict
         In the order of the file.
     tally : Tally
+    places : PlaceSums
+        By the number of the section, in the order of `sections`.
     """
 
+    places: PlaceSums
     sections: dict[SectionKey, Growing] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
 
@@ -247,7 +276,7 @@ def _collect(
 ) -> TableSections[Growing]:
     """Read a table, or a stretch of it, into something that grows for each section."""
     file = known.table.file
-    result: TableSections[Growing] = TableSections()
+    result: TableSections[Growing] = TableSections(PlaceSums(file.limits.fixations))
     growing: list[Growing] = []
     numbers: dict[SectionKey, int] = {}
     waiting: list[tuple[npt.NDArray[Any], ...]] = []
@@ -267,6 +296,7 @@ def _collect(
                 check_sections(known, len(growing))
             growing[numbers[key]].unreadable += unreadable
         own = np.array([numbers[key] for key in block.sections], np.int64)
+        result.places.add(block.places._replace(section=own[block.places.section]))
         waiting.append((own[block.section], *block.columns))
         has_few_sections = len(own) * _ROWS_WORTH_APPENDING <= block.rows
         if has_few_sections or sum(len(rows[0]) for rows in waiting) > _MOST_WAITING:
@@ -330,6 +360,9 @@ class TableTracks(TableSections[TrackBuilder]):
         LimitError
             When there are then too many sections.
         """
+        numbers = {key: number for number, key in enumerate(self.sections)}
+        own = [numbers.setdefault(key, len(numbers)) for key in later.sections]
+        self.places.add_all(later.places, np.array(own, np.int64))
         self.tally += later.tally
         for key, builder in later.sections.items():
             if key in self.sections:
@@ -348,7 +381,6 @@ def read_tracks(
     known: KnownTable,
     grids: Sequence[Grid],
     *,
-    of_fixations: bool = False,
     span: Span | None = None,
     on_rows: OnRows | None = None,
 ) -> TableTracks:
@@ -358,7 +390,6 @@ def read_tracks(
     ----------
     known : KnownTable
     grids : sequence of Grid
-    of_fixations : bool
     span : (int, int), optional
         Read this stretch of the file only, one of `tables.split_lines`.
     on_rows : callable, optional
@@ -369,12 +400,17 @@ def read_tracks(
     GazeheatError
         When it cannot be read, or holds more than the limits allow.
     """
-    keep = partial(_fixation_entries if of_fixations else _gaze_entries, grids)
-    dtype = np.uint32 if of_fixations else np.uint8
+    keep = partial(_fixation_entries if known.of_fixations else _gaze_entries, grids)
+    dtype = np.uint32 if known.of_fixations else np.uint8
     most_rows = known.table.file.limits.tracked_rows
     new = partial(TrackBuilder, len(grids), dtype)
     read = _collect(known, keep, new, most_rows, span, on_rows)
-    return TableTracks(read.sections, read.tally)
+    return TableTracks(read.places, read.sections, read.tally)
+
+
+def no_tracks(known: KnownTable) -> TableTracks:
+    """Return what stretches of a table are added to."""
+    return TableTracks(PlaceSums(known.table.file.limits.fixations))
 
 
 def _gaze_entries(grids: Sequence[Grid], rows: Rows) -> Sequence[npt.NDArray[Any]]:
@@ -395,7 +431,7 @@ def read_fixations(
     with _fixations_or_notice(notices):
         known = fixations_table(found)
         if known is not None:
-            return read_tracks(known, grids, of_fixations=True)
+            return read_tracks(known, grids)
     return None
 
 
@@ -473,7 +509,7 @@ def make_study(
         name=found.name,
         kind=found.kind,
         frame=found.frame,
-        recordings=_join_tracks(described, gaze, fixations, best),
+        recordings=_join_tracks(described, gaze, fixations, found.frame, best, grids[best]),
         unassigned_rows=gaze.tally.unassigned,
         unassigned_fixations=0 if fixations is None else fixations.rows_beside(gaze.sections),
         grid=grids[best],
@@ -578,10 +614,13 @@ def _join_tracks(
     described: dict[str, Described],
     gaze: TableTracks,
     fixations: TableTracks | None,
-    grid: int,
+    unit: Frame | None,
+    number: int,
+    grid: Grid,
 ) -> tuple[RecordingTracks, ...]:
     """Join the tables: recordings as the list of sections has them, then any others."""
     has_times = not gaze.is_rounded
+    corrections = _compare(gaze, fixations, unit, grid.frame)
     recordings = []
     for recording_id, members in _by_recording(described, gaze).items():
         about = described.get(recording_id, Described())
@@ -589,7 +628,7 @@ def _join_tracks(
         for section_id, builder in members.items():
             found = None
             if fixations is not None:
-                none = TrackBuilder(grid + 1, np.uint32)
+                none = TrackBuilder(number + 1, np.uint32)
                 found = fixations.sections.get((recording_id, section_id), none)
             own = about.section(section_id)
             sections.append(
@@ -598,13 +637,42 @@ def _join_tracks(
                     builder,
                     found,
                     has_times=has_times,
-                    grid=grid,
+                    grid=number,
+                    corrections=corrections.get((recording_id, section_id), Corrections()),
                     start_ns=own.start_ns,
                     events=own.events,
                 )
             )
         recordings.append(RecordingTracks(recording_id, about.name, about.wearer, tuple(sections)))
     return tuple(recordings)
+
+
+def _compare(
+    gaze: TableSections[Growing],
+    fixations: TableSections[Growing] | None,
+    unit: Frame | None,
+    frame: Frame,
+) -> dict[SectionKey, Corrections]:
+    """Compare where fixations stand with their samples; empty where that cannot be told."""
+    both = _placed(gaze, fixations)
+    if both is None:
+        return {}
+    return dict(zip(gaze.sections, compare(*both, len(gaze.sections), unit, frame), strict=True))
+
+
+def _placed(
+    gaze: TableSections[Growing], fixations: TableSections[Growing] | None
+) -> tuple[Places, Places] | None:
+    """Return where fixations stand and where their samples lie, by the sections of the gaze."""
+    places = gaze.places.result()
+    stated = None if fixations is None else fixations.places.result()
+    if fixations is None or stated is None or places is None:
+        return None
+    numbers = {key: number for number, key in enumerate(gaze.sections)}
+    own = np.array([numbers.get(key, -1) for key in fixations.sections], np.int64)
+    section = own[stated.section]
+    known = Places(*(column[section >= 0] for column in stated._replace(section=section)))
+    return add_up([known]), places
 
 
 def _by_recording(
@@ -638,7 +706,7 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
     described = read_sections(found, notices)
     gaze = _read_positions(found, on_rows)
     fixations = _read_fixation_positions(found, notices)
-    recordings = _join_positions(described, gaze, fixations)
+    recordings = _join_positions(described, gaze, fixations, found.frame)
     samples = [section.gaze for one in recordings for section in one.sections]
     unassigned = gaze.tally.unassigned
     notices += judge_gaze(
@@ -702,17 +770,29 @@ def _no_fixations() -> Columns:
     return Columns.of(*[np.int64] * 3, *[np.float64] * 3)
 
 
-def _fixations(columns: Columns) -> Fixations:
+def _fixations(columns: Columns, gaze: Places | None, frame: Frame | None) -> Fixations:
     fixation_id, start_ns, end_ns, x, y, duration_ms = columns.arrays
-    return Fixations(fixation_id, start_ns, end_ns, duration_ms, x, y, columns.unreadable)
+    result = Fixations(fixation_id, start_ns, end_ns, duration_ms, x, y, columns.unreadable)
+    if gaze is None:
+        return result
+    # The last entry is for fixations without samples.
+    means = (np.append(axis, np.nan) for axis in gaze.means(frame))
+    at = np.searchsorted(gaze.fixation, fixation_id)
+    at[np.append(gaze.fixation, 0)[at] != fixation_id] = -1
+    at[at == len(gaze.fixation)] = -1
+    gaze_x, gaze_y = (axis[at] for axis in means)
+    return replace(result, gaze_x=gaze_x, gaze_y=gaze_y)
 
 
 def _join_positions(
     described: dict[str, Described],
     gaze: TableSections[Columns],
     fixations: TableSections[Columns] | None,
+    frame: Frame | None,
 ) -> tuple[Recording, ...]:
     """Join the tables: recordings as the list of sections has them, then any others."""
+    both = _placed(gaze, fixations)
+    numbers = {key: number for number, key in enumerate(gaze.sections)}
     recordings = []
     for recording_id, members in _by_recording(described, gaze).items():
         about = described.get(recording_id, Described())
@@ -720,8 +800,10 @@ def _join_positions(
         for section_id, columns in members.items():
             fixated = None
             if fixations is not None:
-                rows = fixations.sections.get((recording_id, section_id), _no_fixations())
-                fixated = _fixations(rows)
+                key = (recording_id, section_id)
+                rows = fixations.sections.get(key, _no_fixations())
+                places = None if both is None else both[1].of_section(numbers[key])
+                fixated = _fixations(rows, places, frame)
             own = about.section(section_id)
             parts.append(
                 Section(

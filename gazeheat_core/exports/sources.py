@@ -57,6 +57,9 @@ class Limits:
         each takes as long as ten that can be read.
     recordings, sections : int
         Of one export. Each costs a few kilobytes beside its samples.
+    fixations : int
+        Of one export, as their ids tell: 40 bytes each while it is read. Where there are
+        more, they are not compared with the gaze.
     picture_bytes, picture_pixels : int
         File size and number of pixels of a picture.
     upload_bytes : int
@@ -93,6 +96,7 @@ class Limits:
     unreadable_rows: int = 200_000
     recordings: int = 5_000
     sections: int = 50_000
+    fixations: int = 4_000_000
     picture_bytes: int = 256 * MIB
     picture_pixels: int = 100_000_000
     upload_bytes: int = 2_000 * MIB

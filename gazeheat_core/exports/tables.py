@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from itertools import islice, pairwise
-from typing import BinaryIO, Literal, TypeAlias, cast
+from typing import BinaryIO, Literal, TypeAlias, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ from gazeheat_core.exports.sources import SourceFile
 from gazeheat_core.model import FloatArray, IntArray
 
 BLOCK_BYTES = 4 * 2**20
+# Stands for the id of no fixation, or for one that is no whole number of 64 bits.
+NO_FIXATION = -(2**63)
 
 # Spellings of an empty cell, after pandas and R have re-saved a table.
 _MISSING = ("", "nan", "NaN", "NAN", "NA", "N/A", "null", "NULL", "None")
@@ -46,6 +48,8 @@ _GZIP = b"\x1f\x8b"
 # The byte order mark of UTF-8. Inside a file it tells where another one was appended.
 _MARK = "\ufeff"
 _INT64 = np.iinfo(np.int64)
+# From here on, a float does not tell all whole numbers apart.
+_EXACT = 2.0**53
 
 # Bytes looked at together when cells are counted: few enough to stay in the processor's cache.
 _COUNTED_BYTES = 2**19
@@ -127,6 +131,8 @@ class Rows:
         Lines of the block, the blank ones among them.
     in_fixation : uint8 array, shape (n,)
         1 where there is the id of a fixation, else 0; 0 without such a column.
+    fixation : int64 array, shape (n,)
+        That id, or `NO_FIXATION`.
     """
 
     keys: list[tuple[str, ...]]
@@ -137,6 +143,7 @@ class Rows:
     readable: npt.NDArray[np.bool_]
     lines: int
     in_fixation: npt.NDArray[np.uint8]
+    fixation: IntArray
 
     def __len__(self) -> int:
         return len(self.key)
@@ -359,7 +366,7 @@ def _parse_typed(block: bytes, table: Table, layout: Layout) -> Rows:
         flag=_flags(frame[layout.flag]),
         readable=(key >= 0) & is_whole,
         lines=lines,
-        in_fixation=_in_fixation(frame, layout),
+        **_fixations(frame, table, layout),
     )
 
 
@@ -412,11 +419,21 @@ def _read_frame(
         return _read_columns(block, table, layout, dtypes)
     try:
         # Nearly all ids are numbers, which take less time than text.
-        return _read_columns(block, table, layout, dtypes | {layout.fixation: "float64"})
+        frame = _read_columns(block, table, layout, dtypes | {layout.fixation: "float64"})
+        if _are_whole(frame[layout.fixation].to_numpy()):
+            return frame
     except (pd.errors.EmptyDataError, pd.errors.ParserError):
         raise  # not a matter of ids
     except ValueError:
-        return _read_columns(block, table, layout, dtypes | {layout.fixation: "object"})
+        pass
+    return _read_columns(block, table, layout, dtypes | {layout.fixation: "object"})
+
+
+def _are_whole(ids: FloatArray) -> bool:
+    """Tell whether a column of floats, NaN in empty cells, holds all of its ids exactly."""
+    known = ids[ids == ids]  # NaN is not itself
+    is_whole = (np.abs(known) < _EXACT) & (known == np.rint(known))
+    return bool(is_whole.all()) and not _may_be_truth_values(ids)
 
 
 def _read_columns(
@@ -544,16 +561,42 @@ def _flags(column: pd.Series) -> npt.NDArray[np.uint8]:
     return np.array([*(_flag(str(spelling)) for spelling in spellings), 0], np.uint8)[code]
 
 
-def _in_fixation(frame: pd.DataFrame, layout: Layout) -> npt.NDArray[np.uint8]:
+class _OfFixations(TypedDict):
+    in_fixation: npt.NDArray[np.uint8]
+    fixation: IntArray
+
+
+def _fixations(frame: pd.DataFrame, table: Table, layout: Layout) -> _OfFixations:
     if layout.fixation is None:
-        return np.zeros(len(frame), np.uint8)
+        return _OfFixations(
+            in_fixation=np.zeros(len(frame), np.uint8),
+            fixation=np.full(len(frame), NO_FIXATION),
+        )
     ids = frame[layout.fixation]
     if ids.dtype == np.float64:
         # pandas makes NaN of nothing but the spellings of an empty cell.
-        return np.where(np.isnan(ids.to_numpy()), np.uint8(0), np.uint8(1))
+        values = ids.to_numpy()
+        is_known = values == values
+        numbers = np.full(len(values), NO_FIXATION)
+        numbers[is_known] = values[is_known]
+        return _OfFixations(in_fixation=is_known.astype(np.uint8), fixation=numbers)
     code, spellings = pd.factorize(ids)
     # The last entry is for the code -1: an empty cell.
-    return np.array([*(_is_filled(spelling) for spelling in spellings), 0], np.uint8)[code]
+    filled = [*(_is_filled(spelling) for spelling in spellings), False]
+    known = [_fixation(spelling.strip(), table.decimal) for spelling in spellings]
+    return _OfFixations(
+        in_fixation=np.array(filled, np.uint8)[code],
+        fixation=np.array([*known, NO_FIXATION], np.int64)[code],
+    )
+
+
+def _fixation(cell: str, decimal: str) -> int:
+    """Read the id of a fixation."""
+    value = _number(cell, decimal)
+    if abs(value) < _EXACT:
+        return int(value) if value.is_integer() else NO_FIXATION
+    whole = _integer(cell, decimal)
+    return NO_FIXATION if whole is None else whole
 
 
 def _is_filled(cell: str) -> bool:
@@ -578,6 +621,7 @@ def _parse_by_line(block: bytes, table: Table, layout: Layout) -> Rows:
     flags: list[int] = []
     readable: list[bool] = []
     in_fixation: list[bool] = []
+    fixations: list[int] = []
     place: list[int] = []
     for line in different:
         cells = _row(line, table)
@@ -591,7 +635,9 @@ def _parse_by_line(block: bytes, table: Table, layout: Layout) -> Rows:
         integers.extend(value or 0 for value in row_integers)
         numbers.extend(_number(cells[p], table.decimal) for p in layout.numbers)
         flags.append(_row_flag(cells, table, layout))
-        in_fixation.append(layout.fixation is not None and _is_filled(cells[layout.fixation]))
+        fixation = "" if layout.fixation is None else cells[layout.fixation]
+        in_fixation.append(_is_filled(fixation))
+        fixations.append(_fixation(fixation, table.decimal))
     row = np.array(place, np.int64)[code]
     row = row[row >= 0]
     return Rows(
@@ -603,6 +649,7 @@ def _parse_by_line(block: bytes, table: Table, layout: Layout) -> Rows:
         readable=np.array(readable, np.bool_)[row],
         lines=block.count(b"\n") + (block[-1:] not in (b"\n", b"")),
         in_fixation=np.array(in_fixation, np.uint8)[row],
+        fixation=np.array(fixations, np.int64)[row],
     )
 
 
