@@ -191,15 +191,29 @@ def _clock(histogram: RecordingHistogram) -> str:
     return f"{seconds // 60}:{seconds % 60:02}"
 
 
-def ticked_in_words(ticked: int, among: int, used: int) -> str:
+def ticked_in_words(
+    ticked: int, among: int, used: int, sections: tuple[int, int] | None = None
+) -> str:
     """Say how many recordings are ticked, and how many samples they have.
+
+    Parameters
+    ----------
+    ticked, among : int
+        Recordings that are ticked, and all of them.
+    used : int
+        Samples.
+    sections : (int, int) or None
+        Sections that are ticked, and all of them, where a recording is ticked in part.
 
     Examples
     --------
     >>> ticked_in_words(3, 4, 21040)
     '3 of 4 recordings, 21,040 samples'
+    >>> ticked_in_words(3, 4, 21040, (5, 9))
+    '3 of 4 recordings (5 of 9 sections), 21,040 samples'
     """
-    return f"{ticked:,} of {recordings(among)}, {samples(used)}"
+    part = f" ({sections[0]:,} of {sections[1]:,} sections)" if sections else ""
+    return f"{ticked:,} of {recordings(among)}{part}, {samples(used)}"
 
 
 def further_wearer(histogram: RecordingHistogram) -> str:

@@ -6,6 +6,12 @@
 // data.rows: for each position { name, wearer, facts, share, whole, find }.
 // data.filtered: whether there is a filter; data.mostRows: the most rows that are drawn.
 // data.said: what is ticked, in words.
+// data.sections: null, or { events, of, seconds, partial } where a recording has several. Of each
+// recording: its sections' positions in events, which are pairs of names, and their lengths; of
+// those that are ticked in part, a pair of its position and those of its ticked sections.
+
+// The most sections that can be ticked in all recordings before "more" is clicked.
+const MOST_CHOICES = 12;
 
 const lists = new WeakMap();
 
@@ -39,20 +45,49 @@ function set(element, property, value) {
   if (element[property] !== value) element[property] = value;
 }
 
+/** Return the names of two events, each in its own direction of writing. */
+function eventsOf([start, end]) {
+  return [nameOf(start, "name"), " ", make("span", "arrow", "→"), " ", nameOf(end, "name")];
+}
+
+/** Return a length in minutes and seconds. */
+function clock(seconds) {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+/** Return ticks as lists in order, as the server gets them. */
+function inOrder({ recordings, partial }) {
+  const ordered = (numbers) => [...numbers].sort((a, b) => a - b);
+  return {
+    ticked: ordered(recordings),
+    sections: ordered(partial.keys()).map((i) => [i, ordered(partial.get(i))]),
+  };
+}
+
 class Recordings {
   constructor(parent) {
-    for (const part of ["count", "all", "none", "find", "frame", "note", "said"]) {
-      this[part] = parent.querySelector(`.${part}`);
-    }
+    const parts = ["count", "all", "none", "choices", "more", "find", "frame", "note", "said"];
+    for (const part of parts) this[part] = parent.querySelector(`.${part}`);
     this.list = parent.querySelector("ul");
-    this.ticked = new Set();
+    // Positions of the ticked recordings; of those that are ticked in part, the ticked sections.
+    this.ticks = { recordings: new Set(), partial: new Map() };
     this.undo = null; // what was ticked before "None" or "only", and the filter at that time
+    this.choices.onclick = ({ target }) => this.clickChoice(target.closest("button"));
+    // The list leaves the room that they take.
+    new ResizeObserver(() =>
+      this.frame.style.setProperty("--choices", `${this.choices.offsetHeight}px`),
+    ).observe(this.choices);
     this.all.onclick = () => this.change(this.matches, true);
     this.none.onclick = ({ detail }) => this.clickNone(detail);
     this.find.oninput = () => this.fill();
-    this.list.onchange = ({ target }) => this.change(this.rowsOf(target), target.checked);
+    this.list.onchange = ({ target }) => {
+      const { row, section } = target.closest("li").dataset;
+      if (section === undefined) this.change(this.rowsOf(target), target.checked);
+      else this.changeSections([[Number(row), [Number(section)]]], target.checked);
+    };
     this.list.onclick = ({ target }) => {
-      if (target.className === "only") this.keep(this.rowsOf(target), true);
+      if (target.className === "only") this.change(this.rowsOf(target), true, { isOnly: true });
+      if (target.className === "open") this.clickOpen(...this.rowsOf(target));
     };
   }
 
@@ -62,7 +97,11 @@ class Recordings {
     const isNewer = isOther || data.generation !== this.data.generation;
     Object.assign(this, { data, setStateValue });
     // Else the browser knows better: the server answers to an earlier tick.
-    if (isNewer) [this.ticked, this.undo] = [new Set(data.ticked), null];
+    if (isNewer) {
+      const parts = (data.sections?.partial ?? []).map(([i, places]) => [i, new Set(places)]);
+      this.ticks = { recordings: new Set(data.ticked), partial: new Map(parts) };
+      this.undo = null;
+    }
     if (isOther) this.begin();
     else this.show();
     // What is there from the beginning is no news.
@@ -71,7 +110,7 @@ class Recordings {
 
   /** Begin with the recordings of another study. */
   begin() {
-    const { groups, rows, filtered } = this.data;
+    const { groups, rows, filtered, sections } = this.data;
     this.texts = rows.map(({ find }) => comparable(find));
     this.elements = []; // by position, made when they are needed
     this.headings = groups.map(() => null);
@@ -79,9 +118,57 @@ class Recordings {
     this.find.hidden = !filtered;
     const headings = groups.filter(({ wearer }) => wearer).length;
     this.list.classList.toggle("grouped", headings > 0);
-    this.frame.style.setProperty("--rows", rows.length + headings);
+    this.list.classList.toggle("sectioned", sections !== null);
+    this.rowsWithoutSections = rows.length + headings;
+    this.opened = new Map(); // position of a recording: the rows of its sections
+    this.beginChoices();
+    this.makeRoom();
     this.frame.scrollTop = 0;
     this.fill();
+  }
+
+  /** Make a choice for each kind of section, where there are several. */
+  beginChoices() {
+    const { events, of } = this.data.sections ?? { events: [], of: [] };
+    this.kinds = events.map(() => []); // for each: pairs of a recording and its sections
+    of.forEach((theirs, i) =>
+      theirs.forEach((kind, place) => {
+        const last = this.kinds[kind].at(-1);
+        if (last?.[0] === i) last[1].push(place);
+        else this.kinds[kind].push([i, [place]]);
+      }),
+    );
+    this.choices.hidden = events.length < 2;
+    this.more.hidden = events.length <= MOST_CHOICES;
+    this.more.setAttribute("aria-expanded", false);
+    this.more.textContent = `${(events.length - MOST_CHOICES).toLocaleString("en")} more`;
+    for (const { button } of this.chosen ?? []) button.remove();
+    this.chosen = [];
+    if (!this.choices.hidden) this.showChoices(MOST_CHOICES);
+  }
+
+  /** Show choices for the first so many kinds of sections. */
+  showChoices(most) {
+    for (const { button } of this.chosen.splice(most)) button.remove();
+    for (let kind = this.chosen.length; kind < Math.min(most, this.kinds.length); kind++) {
+      const pair = this.data.sections.events[kind];
+      const names = pair.some(Boolean) ? eventsOf(pair) : ["Without events"];
+      const count = this.kinds[kind].length;
+      const unseen = make("span", "unseen", count === 1 ? " recording" : " recordings");
+      const facts = make("span", "facts", count.toLocaleString("en"), unseen);
+      const button = make("button", "choice", make("span", "names", ...names), " ", facts);
+      button.type = "button";
+      button.title = pair.some(Boolean) ? pair.join(" → ") : names[0];
+      button.dataset.kind = kind;
+      this.more.before(button);
+      this.chosen.push({ button, kind });
+    }
+  }
+
+  /** Let the list be as high as all of its rows, those of opened recordings among them. */
+  makeRoom() {
+    const sections = [...this.opened.values()].reduce((sum, rows) => sum + rows.length, 0);
+    this.frame.style.setProperty("--rows", this.rowsWithoutSections + sections);
   }
 
   /** Fill the list with what matches the filter. */
@@ -96,7 +183,7 @@ class Recordings {
       const some = positions.slice(0, left);
       left -= some.length;
       if (some.length && groups[g].wearer) nodes.push(this.heading(g).item);
-      nodes.push(...some.map((i) => this.element(i).item));
+      for (const i of some) nodes.push(this.element(i).item, ...this.sectionItems(i));
       return some;
     });
     this.list.replaceChildren(...nodes);
@@ -127,7 +214,51 @@ class Recordings {
     only.setAttribute("aria-label", `Only ${name}`);
     const item = make("li", "recording", make("label", "", names, " ", facts), only);
     item.dataset.row = i;
-    return { item, box, facts };
+    let open = null;
+    if (this.sectionCount(i) > 1) {
+      open = make("button", "open");
+      open.type = "button";
+      open.setAttribute("aria-label", `Sections of ${name}`);
+      open.setAttribute("aria-expanded", false);
+      item.prepend(open);
+    }
+    return { item, box, facts, open };
+  }
+
+  /** Return the rows of an opened recording's sections, in the order of the file. */
+  makeSections(i) {
+    const { events, of, seconds } = this.data.sections;
+    const { mostRows } = this.data;
+    const seen = new Map();
+    const rows = of[i].slice(0, mostRows).map((kind, place) => {
+      const number = (seen.get(kind) ?? 0) + 1;
+      seen.set(kind, number);
+      const isNamed = events[kind].some(Boolean);
+      const names = isNamed ? eventsOf(events[kind]) : [`Section ${place + 1}`];
+      // Sections between the same events are told apart by a number.
+      if (isNamed && number > 1) names.push(" ", make("span", "number", `(${number})`));
+      const box = make("input", "");
+      box.type = "checkbox";
+      const facts = make("span", "facts", clock(seconds[i][place]));
+      const label = make("label", "", make("span", "names", box, " ", ...names), " ", facts);
+      const item = make("li", "section", label);
+      const { name } = this.data.rows[i];
+      item.title = `${name}\n${label.querySelector(".names").textContent.trim()}`;
+      box.title = name; // of which recording it is
+      Object.assign(item.dataset, { row: i, section: place });
+      return { item, box };
+    });
+    const more = of[i].length - mostRows;
+    if (more > 0) rows.push({ item: make("li", "note", `and ${more.toLocaleString("en")} more`) });
+    return rows;
+  }
+
+  sectionItems(i) {
+    return (this.opened.get(i) ?? []).map(({ item }) => item);
+  }
+
+  sectionCount(i) {
+    return this.data.sections?.of[i].length ?? 1;
   }
 
   /** Return the elements of a wearer's heading. */
@@ -154,12 +285,14 @@ class Recordings {
   /** Show what is ticked, and what the server says of each recording. */
   show() {
     const { rows } = this.data;
-    const { ticked } = this;
+    const { recordings, partial } = this.ticks;
+    const isWhole = (i) => recordings.has(i) && !partial.has(i);
     this.drawn.forEach((positions, g) => {
       for (const i of positions) {
         const { item, box, facts } = this.elements[i];
         const row = rows[i];
-        set(box, "checked", ticked.has(i));
+        set(box, "checked", isWhole(i));
+        set(box, "indeterminate", partial.has(i));
         set(facts, "textContent", row.facts);
         set(item, "title", row.whole);
         set(box, "title", row.whole); // said of the box to those who cannot see it
@@ -168,13 +301,22 @@ class Recordings {
       if (positions.length && this.headings[g]) {
         const { box, facts } = this.headings[g];
         const theirs = this.listed[g];
-        const count = theirs.filter((i) => ticked.has(i)).length;
-        set(box, "checked", count === theirs.length);
-        set(box, "indeterminate", 0 < count && count < theirs.length);
+        const count = theirs.filter((i) => recordings.has(i)).length;
+        set(box, "checked", theirs.every(isWhole));
+        set(box, "indeterminate", 0 < count && !box.checked);
         set(facts, "textContent", `${count} of ${theirs.length}`);
       }
     });
-    const [some, all] = [ticked.size, rows.length].map((count) => count.toLocaleString("en"));
+    for (const [i, theirs] of this.opened) {
+      theirs.forEach(({ box }, place) => box && set(box, "checked", this.isTicked(i, place)));
+    }
+    for (const { button, kind } of this.chosen) {
+      const pairs = this.kinds[kind];
+      const is = pairs.flatMap(([i, places]) => places.map((place) => this.isTicked(i, place)));
+      const pressed = is.every(Boolean) ? "true" : is.some(Boolean) ? "mixed" : "false";
+      set(button, "ariaPressed", pressed);
+    }
+    const [some, all] = [recordings.size, rows.length].map((count) => count.toLocaleString("en"));
     set(this.count, "textContent", `${some} of ${all}`);
     const isUndo = this.canUndo();
     set(this.none, "textContent", isUndo ? "Undo" : "None");
@@ -187,11 +329,57 @@ class Recordings {
 
   // --- What a visitor does -----------------------------------------------------------
 
-  /** Tick or untick some, and leave the others. */
-  change(positions, isTicked, canBeUndone = false) {
-    const ticked = new Set(this.ticked);
-    for (const i of positions) isTicked ? ticked.add(i) : ticked.delete(i);
-    this.keep(ticked, canBeUndone);
+  /** Whether a section is ticked. */
+  isTicked(i, place) {
+    return this.ticks.partial.get(i)?.has(place) ?? this.ticks.recordings.has(i);
+  }
+
+  /** Tick or untick some recordings with all of their sections, and leave the others. */
+  change(positions, isTicked, { isOnly = false, canBeUndone = isOnly } = {}) {
+    const recordings = new Set(isOnly ? [] : this.ticks.recordings);
+    const partial = new Map(isOnly ? [] : this.ticks.partial);
+    for (const i of positions) {
+      isTicked ? recordings.add(i) : recordings.delete(i);
+      partial.delete(i);
+    }
+    this.keep({ recordings, partial }, canBeUndone);
+  }
+
+  /** Tick or untick some sections, in pairs of a recording and its sections. */
+  changeSections(pairs, isTicked) {
+    const recordings = new Set(this.ticks.recordings);
+    const partial = new Map(this.ticks.partial);
+    for (const [i, places] of pairs) {
+      const all = [...Array(this.sectionCount(i)).keys()];
+      const wanted = new Set(all.filter((place) => this.isTicked(i, place)));
+      for (const place of places) isTicked ? wanted.add(place) : wanted.delete(place);
+      wanted.size ? recordings.add(i) : recordings.delete(i);
+      if (wanted.size && wanted.size < all.length) partial.set(i, wanted);
+      else partial.delete(i);
+    }
+    this.keep({ recordings, partial });
+  }
+
+  clickChoice(button) {
+    if (button === this.more) {
+      const isOpen = button.ariaExpanded !== "true";
+      button.ariaExpanded = isOpen;
+      this.showChoices(isOpen ? this.data.mostRows : MOST_CHOICES);
+      this.show();
+    } else if (button) {
+      this.changeSections(this.kinds[button.dataset.kind], button.ariaPressed !== "true");
+    }
+  }
+
+  /** Show a recording's sections, or hide them. */
+  clickOpen(i) {
+    const { item, open } = this.element(i);
+    for (const row of this.sectionItems(i)) row.remove();
+    if (!this.opened.delete(i)) this.opened.set(i, this.makeSections(i));
+    open.ariaExpanded = this.opened.has(i);
+    item.after(...this.sectionItems(i));
+    this.makeRoom();
+    this.show();
   }
 
   /** Whether the last act can be taken back here: another filter needs its own "None". */
@@ -200,20 +388,23 @@ class Recordings {
   }
 
   clickNone(clicks) {
-    if (!this.canUndo()) this.change(this.matches, false, true);
+    if (!this.canUndo()) this.change(this.matches, false, { canBeUndone: true });
     // The second half of a double click is no wish of its own.
-    else if (clicks < 2) this.keep(this.undo.ticked);
+    else if (clicks < 2) this.keep(this.undo.ticks);
   }
 
   /** Tick these and no others, and tell the server. */
-  keep(positions, canBeUndone = false) {
+  keep(ticks, canBeUndone = false) {
     const { study, generation } = this.data;
-    const wanted = new Set(positions);
-    if (wanted.size === this.ticked.size && [...wanted].every((i) => this.ticked.has(i))) return;
-    this.undo = canBeUndone ? { ticked: this.ticked, filter: this.find.value } : null;
-    this.ticked = wanted;
+    const { ticked, sections } = inOrder(ticks);
+    if (JSON.stringify({ ticked, sections }) === JSON.stringify(inOrder(this.ticks))) {
+      this.show(); // a box that was clicked shows what is ticked
+      return;
+    }
+    this.undo = canBeUndone ? { ticks: this.ticks, filter: this.find.value } : null;
+    this.ticks = ticks;
     this.show();
-    const ticked = [...this.ticked].sort((a, b) => a - b);
-    this.setStateValue("ticked", { study, generation, ticked });
+    const partial = sections.length ? { sections } : {};
+    this.setStateValue("ticked", { study, generation, ticked, ...partial });
   }
 }

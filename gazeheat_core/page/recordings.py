@@ -1,13 +1,15 @@
 """The recordings of a study: a box for each, drawn in the browser.
 
 The browser filters, groups and ticks by itself. It says which recordings are ticked, always
-all of them, so that of several messages the last one holds. What counts is the server's set.
+all of them, so that of several messages the last one holds; and of those that are ticked in
+part, which sections. What counts is what the server holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import streamlit as st
 
@@ -54,8 +56,67 @@ def told(opened: Opened) -> dict[str, Any]:
         ],
         "filtered": len(histograms) > RECORDINGS_WITHOUT_FILTER,
         "mostRows": MOST_ROWS,
-        "said": ticked_in_words(len(ticked), len(histograms), pooled),
+        "said": ticked_in_words(len(ticked), len(histograms), pooled, counted_sections(opened)),
+        "sections": sections_told(opened),
     }
+
+
+def sections_told(opened: Opened) -> dict[str, Any] | None:
+    """Return what the browser is told of the sections; None where no recording has several.
+
+    Returns
+    -------
+    dict or None
+        What `section_table` returns, and `partial`: each recording that is ticked in part, with
+        its ticked sections.
+    """
+    study = opened.export
+    if not isinstance(study, gh.Study) or max(opened.section_counts, default=0) < 2:
+        return None
+    table = _tables.get(study)
+    if table is None:
+        table = _tables[study] = section_table(study)
+    partial = [[i, sorted(places)] for i, places in sorted(opened.sections.items())]
+    return {**table, "partial": partial}
+
+
+# A tick needs them again.
+_tables: WeakKeyDictionary[gh.Study, dict[str, Any]] = WeakKeyDictionary()
+
+
+def section_table(study: gh.Study) -> dict[str, Any]:
+    """List the sections of a study.
+
+    Returns
+    -------
+    dict
+        `events`: each pair of a start and an end event, once, in order of first appearance.
+        For each recording `of`, positions in `events`, and `seconds`, one for each section.
+    """
+    events: dict[tuple[str, str], int] = {}
+    return {
+        "of": [
+            [
+                events.setdefault((section.start_event, section.end_event), len(events))
+                for section in one.sections
+            ]
+            for one in study.recordings
+        ],
+        "seconds": [
+            [round((section.last_ns - section.first_ns) / 1e9) for section in one.sections]
+            for one in study.recordings
+        ],
+        "events": list(events),
+    }
+
+
+def counted_sections(opened: Opened) -> tuple[int, int] | None:
+    """Return how many sections are ticked, and of how many; None without a part of one."""
+    if not opened.sections:
+        return None
+    counts = opened.section_counts
+    ticked = sum(len(opened.sections.get(i, range(counts[i]))) for i in opened.ticked)
+    return ticked, sum(counts)
 
 
 def row(
@@ -101,8 +162,49 @@ def take_ticks() -> None:
         return
     number, generation, ticked = (message.get(key) for key in ("study", "generation", "ticked"))
     opened = my_visit().opened.get(number) if type(number) is int else None
-    if opened is None or generation != opened.generation or not isinstance(ticked, list):
+    if opened is None or generation != opened.generation:
         return
-    count = len(opened.histograms)
-    if all(type(i) is int and 0 <= i < count for i in ticked):
-        opened.ticked = set(ticked)
+    recordings = positions(ticked, len(opened.histograms))
+    if recordings is None:
+        return
+    sections = parts(message.get("sections", []), recordings, opened.section_counts)
+    if sections is not None:
+        opened.ticked, opened.sections = recordings, sections
+
+
+def positions(value: object, count: int) -> set[int] | None:
+    """Return the positions, among so many, that a message lists; None where it makes no sense."""
+    if isinstance(value, list) and all(type(i) is int and 0 <= i < count for i in value):
+        return set(value)
+    return None
+
+
+def parts(value: object, ticked: set[int], counts: Sequence[int]) -> dict[int, set[int]] | None:
+    """Return the ticked sections of recordings that are ticked in part, as a message lists them.
+
+    Parameters
+    ----------
+    value : object
+        A list of pairs where it makes sense: a recording, and some of its sections.
+    ticked : set of int
+        The recordings that are ticked.
+    counts : sequence of int
+        How many sections each recording has.
+
+    Returns
+    -------
+    dict or None
+        As `Opened.sections`; None where the list makes no sense.
+    """
+    if not isinstance(value, list):
+        return None
+    found: dict[int, set[int]] = {}
+    for pair in value:
+        i, places = pair if isinstance(pair, list) and len(pair) == 2 else (None, None)
+        if type(i) is not int or i not in ticked or i in found:
+            return None
+        some = positions(places, counts[i])
+        if some is None or not 0 < len(some) < counts[i]:
+            return None
+        found[i] = some
+    return found

@@ -58,7 +58,9 @@ class Opened:
     shared : Study or None
         The study as other visitors have it open too, from the server's folder.
     ticked : set of int
-        Positions of the recordings that count. The boxes on the page show this set.
+        Positions of the recordings that count, with one section at least.
+    sections : dict of int to set of int
+        For each ticked recording of which only some sections count: their positions.
     generation : int
         How often the server has set the ticks. A message of the browser that knows of fewer
         is out of date.
@@ -84,6 +86,7 @@ class Opened:
     export: gh.Export | gh.Study
     shared: gh.Study | None = None
     ticked: set[int] = field(default_factory=set)
+    sections: dict[int, set[int]] = field(default_factory=dict)
     generation: int = 0
     pool: gh.Pool | None = None
     measures: tuple[gh.Measure, ...] = ()
@@ -115,8 +118,9 @@ class Opened:
         self.export = export
 
     def tick(self, positions: Iterable[int]) -> None:
-        """Tick these recordings and no others, whatever the browser is about to say."""
+        """Tick these recordings, whole, and no others, whatever the browser is about to say."""
         self.ticked = set(positions)
+        self.sections = {}
         self.generation += 1
 
     def lend(self) -> None:
@@ -136,6 +140,25 @@ class Opened:
     def histograms(self) -> tuple[gh.RecordingHistogram, ...]:
         """One for each recording; empty as long as there is no picture."""
         return () if self.pool is None else self.pool.histograms
+
+    @property
+    def section_counts(self) -> list[int]:
+        """How many sections each recording has."""
+        return [len(one.sections) for one in self.export.recordings]
+
+    def selection_sections(self) -> frozenset[tuple[int, int]] | None:
+        """Return what a `Selection` is to hold as its sections; None for all.
+
+        A recording that is not ticked is there with all of its sections, so that a tick of it
+        asks for nothing else than before.
+        """
+        if not self.sections:
+            return None
+        return frozenset(
+            (i, place)
+            for i, count in enumerate(self.section_counts)
+            for place in self.sections.get(i, range(count))
+        )
 
     @property
     def pooled(self) -> list[gh.RecordingHistogram]:
