@@ -135,6 +135,8 @@ class Output:
         ending = ending or ("zip" if what == "report" else "png")
         counts = len(self.ticked), len(self.study.recordings)
         asked = self.heatmap.selection
+        if not self.heatmap.counts.other_section:
+            asked = replace(asked, sections=None)
         return file_name(self.stem, part, *counts, self.look.scale, ending, asked)
 
     def mime(self, what: FileKind) -> str:

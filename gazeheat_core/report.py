@@ -157,7 +157,8 @@ def _all_rows(export: Export | Study, measure: Measure) -> tuple[int, int]:
     if not is_of_fixations(measure) or not isinstance(export, Study):
         return export.rows, export.unassigned_rows
     sections = [section for one in export.recordings for section in one.sections]
-    return sum(section.fixation_rows for section in sections), 0
+    unassigned = export.unassigned_fixations
+    return sum(section.fixation_rows for section in sections) + unassigned, unassigned
 
 
 def recording_facts(histogram: RecordingHistogram, share: float | None) -> str:
@@ -177,13 +178,15 @@ def recording_facts(histogram: RecordingHistogram, share: float | None) -> str:
     return "not counted" if share is None else f"{_clock(histogram)} · {share * 100:.0f} %"
 
 
-def recording_details(histogram: RecordingHistogram, share: float | None) -> str:
-    """Say how much gaze a recording has: samples on the picture, minutes and seconds, share.
+def recording_details(
+    histogram: RecordingHistogram, share: float | None, measure: Measure = "gaze"
+) -> str:
+    """Say how much a recording has: entries on the picture, minutes and seconds, share.
 
-    The parameters are those of `recording_facts`.
+    The first parameters are those of `recording_facts`, the last is what is counted.
     """
     part = "not counted" if share is None else f"{share * 100:.0f} % of the total"
-    return f"{samples(histogram.counts.used)} · {_clock(histogram)} · {part}"
+    return f"{entries(histogram.counts.used, measure)} · {_clock(histogram)} · {part}"
 
 
 def _clock(histogram: RecordingHistogram) -> str:
@@ -192,18 +195,24 @@ def _clock(histogram: RecordingHistogram) -> str:
 
 
 def ticked_in_words(
-    ticked: int, among: int, used: int, sections: tuple[int, int] | None = None
+    ticked: int,
+    among: int,
+    used: int,
+    sections: tuple[int, int] | None = None,
+    measure: Measure = "gaze",
 ) -> str:
-    """Say how many recordings are ticked, and how many samples they have.
+    """Say how many recordings are ticked, and how many samples or fixations they have.
 
     Parameters
     ----------
     ticked, among : int
         Recordings that are ticked, and all of them.
     used : int
-        Samples.
+        Entries of what is counted.
     sections : (int, int) or None
         Sections that are ticked, and all of them, where a recording is ticked in part.
+    measure : str
+        What is counted.
 
     Examples
     --------
@@ -213,7 +222,7 @@ def ticked_in_words(
     '3 of 4 recordings (5 of 9 sections), 21,040 samples'
     """
     part = f" ({sections[0]:,} of {sections[1]:,} sections)" if sections else ""
-    return f"{ticked:,} of {recordings(among)}{part}, {samples(used)}"
+    return f"{ticked:,} of {recordings(among)}{part}, {entries(used, measure)}"
 
 
 def further_wearer(histogram: RecordingHistogram) -> str:
@@ -447,7 +456,7 @@ def caption(
         f"{what} of {_of_whom(pooled, len(study.recordings))} on {study.name}, "
         f"{WEIGHT.titles[asked.weight].lower()}"
         + (f", {when} after each section's beginning" if when else "")
-        + (", in some of their sections" if asked.sections is not None else "")
+        + (", in some of their sections" if heatmap.counts.other_section else "")
         + f": {entries(heatmap.counts.used, asked.measure)}.",
         meaning(heatmap, study.size(), look),
         _blurred(heatmap),

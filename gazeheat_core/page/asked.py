@@ -93,4 +93,5 @@ def _selection(opened: Opened) -> gh.Selection:
         measure=measure if measure in opened.measures else MEASURE.default,
         weight=st.session_state.get(WEIGHT.name, WEIGHT.default),
         window_s=opened.window_s,
+        sections=opened.selection_sections(),
     )

@@ -145,7 +145,7 @@ def use_settings(visit: Visit, account: gh.Account, name: str) -> None:
     gh.check_measure(opened.export, selection.measure)
     # Their number tells the browser that its own messages are out of date, also those on time.
     opened.window_s = selection.window_s
-    opened.tick(ticked)
+    opened.tick(ticked, selection.sections)
     opened.figure = figure
     visit.wanted_look = account.look
     visit.wanted_selection = selection

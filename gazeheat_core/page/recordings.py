@@ -38,25 +38,26 @@ def picker(opened: Opened) -> None:
 def told(opened: Opened) -> dict[str, Any]:
     """Return what the browser is told of the recordings, ready for JSON."""
     histograms, ticked = opened.histograms, opened.ticked
+    assert opened.pool is not None
     pooled = sum(one.counts.used for one in opened.pooled)
+    measure, parts = opened.pool.selection.measure, opened.pool.shares()
     groups = by_wearer(histograms)
     has_headings = any(group["wearer"] for group in groups)
-    shares = [
-        (one.counts.used / pooled if pooled else 0.0) if i in ticked else None
-        for i, one in enumerate(histograms)
-    ]
+    shares = [parts.get(i, 0.0) if i in ticked else None for i in range(len(histograms))]
     return {
         "study": opened.number,
         "generation": opened.generation,
         "ticked": sorted(ticked),
         "groups": groups,
         "rows": [
-            row(one, share, has_heading=has_headings)
+            row(one, share, measure, has_heading=has_headings)
             for one, share in zip(histograms, shares, strict=True)
         ],
         "filtered": len(histograms) > RECORDINGS_WITHOUT_FILTER,
         "mostRows": MOST_ROWS,
-        "said": ticked_in_words(len(ticked), len(histograms), pooled, counted_sections(opened)),
+        "said": ticked_in_words(
+            len(ticked), len(histograms), pooled, counted_sections(opened), measure
+        ),
         "sections": sections_told(opened),
     }
 
@@ -120,11 +121,15 @@ def counted_sections(opened: Opened) -> tuple[int, int] | None:
 
 
 def row(
-    histogram: gh.RecordingHistogram, share: float | None, *, has_heading: bool
+    histogram: gh.RecordingHistogram,
+    share: float | None,
+    measure: gh.Measure = "gaze",
+    *,
+    has_heading: bool,
 ) -> dict[str, Any]:
     """Return what a recording's row shows: its names, its facts, its part of the whole."""
     wearer = further_wearer(histogram)
-    lines = (histogram.label, wearer, recording_details(histogram, share))
+    lines = (histogram.label, wearer, recording_details(histogram, share, measure))
     return {
         "name": histogram.label,
         "wearer": "" if has_heading else wearer,

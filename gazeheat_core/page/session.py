@@ -117,10 +117,27 @@ class Opened:
             self.lend()
         self.export = export
 
-    def tick(self, positions: Iterable[int]) -> None:
-        """Tick these recordings, whole, and no others, whatever the browser is about to say."""
+    def tick(
+        self, positions: Iterable[int], sections: Iterable[tuple[int, int]] | None = None
+    ) -> None:
+        """Tick these recordings and no others, whatever the browser is about to say.
+
+        Parameters
+        ----------
+        positions : iterable of int
+        sections : iterable of (int, int), optional
+            Positions of recordings and of their sections that count; without it, all do.
+        """
         self.ticked = set(positions)
         self.sections = {}
+        if sections is not None:
+            places: dict[int, set[int]] = {i: set() for i in self.ticked}
+            for i, place in sections:
+                if i in places:
+                    places[i].add(place)
+            counts = self.section_counts
+            self.ticked = {i for i, some in places.items() if some}
+            self.sections = {i: places[i] for i in self.ticked if len(places[i]) < counts[i]}
         self.generation += 1
 
     def lend(self) -> None:
