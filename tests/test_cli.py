@@ -19,13 +19,19 @@ import gazeheat_core as gh
 from gazeheat_core import cli, output, parallel
 from gazeheat_core.cli import main
 from tests.builders import (
+    FIRST_NS,
     MM,
     PEOPLE,
     RIM,
+    SECTION_COLUMNS,
+    STEP_NS,
+    Fixation,
     Row,
     export_folder,
     export_zip,
+    fixations_csv,
     folder_name,
+    gaze_csv,
     picture_bytes,
     write_zip,
 )
@@ -34,9 +40,12 @@ ROOT = Path(__file__).parents[1]
 PATIENCE_S = 300
 # What `builders.ROWS` holds.
 ADA = {"id": "rec-a", "name": "P01", "rows": 5}
+LEFT_OUT = dict.fromkeys(["no_fixation", "other_time", "no_time", "other_section"], 0)
 ADA |= {"used": 3, "outside": 1, "undetected": 1, "unreadable": 0, "listed_twice": 0}
 BEN = {"id": "rec-b", "name": "P02", "rows": 4}
 BEN |= {"used": 2, "outside": 0, "undetected": 0, "unreadable": 2, "listed_twice": 0}
+ADA |= {**LEFT_OUT, "interval_ms": 5.0}
+BEN |= {**LEFT_OUT, "interval_ms": 5.0}
 # What is made of it, without options.
 SHELF = ["Shelf_heatmap_2-of-2_scale-5.png", "Shelf_overlay_2-of-2_scale-5.png"]
 
@@ -92,16 +101,25 @@ def test_one_export_gives_two_images_and_one_line(tmp_path, out, capsys, kind, p
         given, name = export_folder(tmp_path / "My shelf", kind=kind), "My shelf"
     made = [f"{name}_{part}_2-of-2_scale-5.png" for part in ("heatmap", "overlay")]
     files = dict(zip(("heatmap", "overlay"), [str(out / one) for one in made], strict=True))
-    assert run(capsys, given, "--out", out) == [
-        {
+    (line,) = run(capsys, given, "--out", out)
+    assert (
+        line.items()
+        >= {
             "enrichment": name,
             "kind": kind.lower().replace(" ", "-"),
             "image_size": {"width": 40, "height": 30},
             "recordings": [ADA, BEN],
             "unassigned_rows": 0,
             "files": files,
-        }
-    ]
+            "seconds": 0.025,
+            "interval_ms": 5.0,
+        }.items()
+    )
+    assert line["maximum"].keys() == {"value", "unit", "x", "y"}
+    assert (line["maximum"]["value"], line["maximum"]["unit"]) == (100.0, "percent")
+    assert line["settings"]["selection"] == {
+        **{"measure": "gaze", "weight": "pooled", "window_s": None, "sections": None}
+    }
     assert names(out) == made
     for part, mode in (("heatmap", "RGBA"), ("overlay", "RGB")):
         with Image.open(files[part]) as opened:
@@ -523,6 +541,138 @@ def noted(capsys, *arguments):
 
 
 LOOK = ["--scale", "2.5", "--opacity", "0.6", "--colormap", "magma", "--recording", "P02"]
+
+
+# ---------------------------------------------------------------- what is counted
+
+
+@pytest.fixture
+def trials(tmp_path):
+    """Two recordings of two sections each, a second after the other, with fixations."""
+    rows, fixations = [], []
+    for recording, x in (("rec-a", 5.0), ("rec-b", 35.0)):
+        for number, section in enumerate(("task", "rest")):
+            id = f"{recording}-{section}"
+            start_ns = FIRST_NS + number * 10**9
+            count = {"rec-a-task": 6, "rec-a-rest": 4, "rec-b-task": 20, "rec-b-rest": 10}[id]
+            rows += [
+                Row(x, 5.0 + 20 * number, True, recording, id, start_ns + i * STEP_NS)
+                for i in range(count)
+            ]
+            fixations.append(
+                Fixation(number + 1, x, 5.0, 200 + 100 * number, True, recording, id, start_ns)
+            )
+    people = "".join(
+        f"{recording}-{section},{recording},{name},w,{wearer},,,{section}.begin,{section}.end\n"
+        for recording, name, wearer in (("rec-a", "P01", "Ada"), ("rec-b", "P02", "Ben"))
+        for section in ("task", "rest")
+    )
+    files = {
+        "gaze.csv": gaze_csv(rows, RIM),
+        "fixations.csv": fixations_csv(fixations, RIM),
+        "sections.csv": f"{SECTION_COLUMNS}\n{people}",
+        "reference_image.jpeg": picture_bytes((40, 30)),
+    }
+    return write_zip(tmp_path / "Trials.zip", files)
+
+
+def used(line):
+    return {one["id"]: one["used"] for one in line["recordings"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "counted", "seconds"),
+    [
+        ([], {"rec-a": 10, "rec-b": 30}, 0.2),
+        (["--section", "task.begin"], {"rec-a": 6, "rec-b": 20}, 0.13),
+        (["--section", "rec-b-rest"], {"rec-b": 10}, 0.05),
+        (["--section", "rec-b-rest", "--section", "task.end"], {"rec-a": 6, "rec-b": 30}, 0.18),
+        (["--window", "0:0.02"], {"rec-a": 8, "rec-b": 8}, 0.08),
+        (["--window", "0.02:0.05"], {"rec-a": 2, "rec-b": 12}, 0.07),
+        (["--measure", "fixation-duration"], {"rec-a": 2, "rec-b": 2}, 1.0),
+        (
+            ["--measure", "fixation-count", "--section", "task.begin"],
+            {"rec-a": 1, "rec-b": 1},
+            None,
+        ),
+    ],
+)
+def test_measures_sections_and_windows_are_chosen(trials, out, capsys, options, counted, seconds):
+    (line,) = run(capsys, trials, "--out", out, *options)
+    assert used(line) == counted
+    assert line["seconds"] == (seconds and pytest.approx(seconds))
+    for one in line["recordings"]:
+        assert (
+            sum(one[kind] for kind in ADA.keys() - {"id", "name", "rows", "interval_ms"})
+            == one["rows"]
+        )
+
+
+def test_weights_move_the_hottest_place(trials, out, tmp_path, capsys):
+    """P02 has three times the samples, on two places; P01 has six of ten on one."""
+    (pooled,) = run(capsys, trials, "--out", out, "--scale", 0)
+    assert pooled["maximum"]["x"] == pytest.approx(35, abs=0.1)
+    for weight in ("recording", "wearer"):
+        (equal,) = run(
+            capsys, trials, "--out", tmp_path / weight, "--scale", 0, "--weight", weight,
+            "--unit", "share",
+        )  # fmt: skip
+        # Both have two thirds and a bit less on one place: 20 of 30, and 6 of 10.
+        assert equal["maximum"]["value"] == pytest.approx(100 * 20 / 30 / 2)
+        assert used(equal) == {"rec-a": 10, "rec-b": 30}
+
+
+def test_a_unit_and_a_top_are_for_comparison(trials, out, capsys):
+    look = ["--scale", 0, "--unit", "seconds", "--top", 0.05, "--bottom", 50]
+    (line,) = run(capsys, trials, "--out", out, *look)
+    assert line["maximum"]["value"] == pytest.approx(0.1)  # 20 samples of 5 ms
+    assert line["settings"]["look"]["top"] == 0.05
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--measure", "glances"], ["There is no measure 'glances'", "fixation-count"]),
+        (["--weight", "all"], ["There is no weighting 'all'", "pooled, recording, wearer"]),
+        (["--window", "5"], ["'5' is not of the form FROM:TO", "0:5"]),
+        (["--window", "5:1"], ["The window of time is 5 to 1 s", "the smaller one first"]),
+        (["--section", "lunch"], ["no section 'lunch'", "sections.csv"]),
+        (
+            ["--measure", "fixation-count", "--unit", "seconds"],
+            ["Fixations by number have no seconds", "% of the maximum"],
+        ),
+        (["--levels", "0"], ["Lines are not 1 to 12 numbers from 1 to 99"]),
+    ],
+)
+def test_what_cannot_be_counted_is_said(trials, out, capsys, options, words):
+    assert_refused(capsys, trials, "--out", out, *options, words=words)
+    assert not out.exists()
+
+
+def test_an_export_without_fixations_says_so(tmp_path, out, capsys):
+    given = export_zip(tmp_path / "shelf.zip", fixations=None)
+    words = ["Shelf", "has no fixations that can be read", "Choose the measure gaze"]
+    assert_refused(capsys, given, "--out", out, "--measure", "fixation-count", words=words)
+
+
+def test_what_was_counted_is_in_the_file_and_makes_it_again(trials, out, tmp_path, capsys):
+    asked = ["--measure", "fixation-duration", "--weight", "wearer", "--window", "0:1"]
+    asked += ["--section", "task.begin", "--unit", "share", "--top", 80, "--bottom", 10]
+    run(capsys, trials, "--out", out, *asked, "--figure", "svg")
+    before = contents(out)
+    parts = "2-of-2_scale-5_fixation-duration_equal-wearer_0-to-1-s_some-sections"
+    assert sorted(before) == [
+        f"Trials_{part}_{parts}.{ending}"
+        for part, ending in (("figure", "svg"), ("heatmap", "png"), ("overlay", "png"))
+    ]
+    for i, name in enumerate(sorted(before)):
+        again = tmp_path / f"again {i}"
+        run(capsys, "--settings", out / name, trials, "--out", again)
+        assert contents(again).items() <= before.items()
+    # The picture's own account names the sections.
+    account = gh.find_account(before[sorted(before)[1]], "heatmap")
+    assert account.sections == (("rec-a", "rec-a-task"), ("rec-b", "rec-b-task"))
+    assert account.recordings[0].counts == gh.Counts(used=1, other_section=1)
 
 
 @pytest.mark.parametrize(("kind", "opaque"), [(RIM, []), (MM, ["--opaque"])])
