@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         recording_labels,
     )
     from gazeheat_core.output import FILE_KINDS, FigureAsked, Output
+    from gazeheat_core.regions import Region, RegionCounts, RegionNumbers, look_into
     from gazeheat_core.scale import ColourScale, colour_scale
     from gazeheat_core.selection import (
         Counts,
@@ -115,6 +116,9 @@ __all__ = [
     "Recording",
     "RecordingHistogram",
     "ReferenceImage",
+    "Region",
+    "RegionCounts",
+    "RegionNumbers",
     "Section",
     "Selection",
     "SettingError",
@@ -141,6 +145,7 @@ __all__ = [
     "ground_uri",
     "join",
     "longest_section_s",
+    "look_into",
     "make_heatmap",
     "measures_of",
     "normalize",
@@ -171,6 +176,7 @@ _HOMES = (
     "tracks",
     "study",
     "selection",
+    "regions",
     "heatmap",
     "scale",
     "exports",

@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +21,7 @@ import numpy as np
 from gazeheat_core.account import SOFTWARE, version
 from gazeheat_core.heatmap import Heatmap
 from gazeheat_core.model import Size
+from gazeheat_core.regions import RegionNumbers
 from gazeheat_core.selection import RecordingHistogram
 from gazeheat_core.study import Study
 
@@ -184,6 +185,54 @@ def recordings_csv(histograms: Sequence[RecordingHistogram], ticked: Sequence[in
             ]
         )
     return out.getvalue()
+
+
+def regions_csv(numbers: Iterable[RegionNumbers]) -> str:
+    r"""Write how regions were looked at as a table.
+
+    A number that cannot be told is an empty cell.
+
+    Examples
+    --------
+    >>> from gazeheat_core.regions import Region
+    >>> one = RegionNumbers(Region("=Price", 0, 2.5, 9, 9), None, 0.25, 840, 5, 12, 1.25)
+    >>> print(regions_csv([one]).splitlines()[1])
+    '=Price,0,2.5,9,9,,25,5,12,1.25
+    """
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(
+        [
+            "name",
+            "left [px]",
+            "top [px]",
+            "right [px]",
+            "bottom [px]",
+            "time [s]",
+            "share [%]",
+            "recordings that looked",
+            "recordings",
+            "median time to first look [s]",
+        ]
+    )
+    for one in numbers:
+        place = one.region
+        table.writerow(
+            [
+                _text(place.name),
+                *(f"{side:.6g}" for side in (place.left, place.top, place.right, place.bottom)),
+                _known(one.seconds),
+                f"{100 * one.share:.6g}",
+                one.recordings_looked,
+                one.recordings,
+                _known(one.first_look_s),
+            ]
+        )
+    return out.getvalue()
+
+
+def _known(number: float | None) -> str:
+    return "" if number is None else f"{number:.9g}"
 
 
 def _text(name: str) -> str:

@@ -7,8 +7,9 @@ number of samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, fields
+from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -169,6 +170,9 @@ class RecordingHistogram:
         Rows and columns of the grid.
     add : callable
         Adds the histogram to an array, as often as it is told.
+    inside : callable
+        Tells what is counted in rectangles of bins. It takes their slices of rows and columns,
+        and for each code of the grid a number with bit ``i`` where the rectangle ``i`` holds it.
     """
 
     id: str
@@ -182,6 +186,7 @@ class RecordingHistogram:
     entry_ns: int | None
     shape: tuple[int, int]
     add: Callable[[IntArray, int], None]
+    inside: Callable[[Sequence[tuple[slice, slice]], npt.NDArray[Any]], list[int]]
 
     @property
     def bins(self) -> npt.NDArray[np.int64]:
@@ -275,6 +280,46 @@ def bin_recordings(export: Export) -> tuple[RecordingHistogram, ...]:
     return select(track_export(export))
 
 
+class Stretch(NamedTuple):
+    """The entries of a section that are asked for.
+
+    Attributes
+    ----------
+    track : Track
+    first, last : int
+        Positions in the track; the last one is the first that does not belong to them.
+    start : int
+        The section's beginning, in ticks since the Unix epoch.
+    weighted : bool
+        Whether an entry counts with its value: then one of value 0 does not count.
+    """
+
+    track: Track
+    first: int
+    last: int
+    start: int
+    weighted: bool
+
+
+def stretches(
+    study: Study, selection: Selection, positions: Iterable[int]
+) -> Iterator[list[Stretch]]:
+    """Give, for each of some recordings, what is asked for of its sections, one by one.
+
+    Sections that overlap list an entry twice.
+
+    Parameters
+    ----------
+    study : Study
+    selection : Selection
+    positions : iterable of int
+        Of the recordings.
+    """
+    counting = _Counting(study, selection)
+    for position in positions:
+        yield counting.stretches(counting.wanted(position, study.recordings[position]))
+
+
 class _Counting:
     """Counts what is asked of the recordings of a study."""
 
@@ -296,12 +341,7 @@ class _Counting:
         self, position: int, recording: RecordingTracks, label: str
     ) -> RecordingHistogram:
         """Count one recording."""
-        wanted = self.selection.sections
-        sections = [
-            section
-            for place, section in enumerate(recording.sections)
-            if wanted is None or (position, place) in wanted
-        ]
+        sections = self.wanted(position, recording)
         part = self.part(sections)
         counts, amount = self.account(recording, sections, part)
         interval_ns = recording.sampling_interval_ns
@@ -317,7 +357,17 @@ class _Counting:
             entry_ns=self.entry_ns(interval_ns),
             shape=self.grid.shape,
             add=part.add_to,
+            inside=partial(part.inside, self.grid.shape),
         )
+
+    def wanted(self, position: int, recording: RecordingTracks) -> list[SectionTracks]:
+        """Return the sections of a recording that are asked for."""
+        wanted = self.selection.sections
+        return [
+            section
+            for place, section in enumerate(recording.sections)
+            if wanted is None or (position, place) in wanted
+        ]
 
     def entry_ns(self, interval_ns: int) -> int | None:
         """Return the time that 1 in a histogram stands for."""
@@ -325,15 +375,18 @@ class _Counting:
             return _NS_A_MS if self.entries.weighted else None
         return interval_ns or None
 
-    def part(self, sections: Sequence[SectionTracks]) -> _Part:
-        """Cut the sections to the window; those that then share some time become one."""
-        tracks = [
-            (track, *self.bounds(track, section))
+    def stretches(self, sections: Sequence[SectionTracks]) -> list[Stretch]:
+        """Cut the sections to the window."""
+        return [
+            Stretch(track, *self.bounds(track, section), section.start, self.entries.weighted)
             for section in sections
             if (track := self.track(section)) is not None and len(track)
         ]
+
+    def part(self, sections: Sequence[SectionTracks]) -> _Part:
+        """Cut the sections to the window; those that then share some time become one."""
         part = _Part(self.grid.outside, *self.entries)
-        for together in _overlapping(tracks):
+        for together in _overlapping(one[:3] for one in self.stretches(sections)):
             if len(together) == 1:
                 part.take(*together[0], self.step)
             else:
@@ -490,6 +543,31 @@ class _Part:
                 amount = times * value[is_inside].astype(np.int64)
             np.add.at(total, cell[is_inside].astype(np.intp), amount)
 
+    def inside(
+        self,
+        shape: tuple[int, int],
+        rectangles: Sequence[tuple[slice, slice]],
+        marks: npt.NDArray[Any],
+    ) -> list[int]:
+        """Return what is counted in rectangles of bins; bit ``i`` of `marks` is of the one ``i``.
+
+        The few entries are looked up one by one, which takes less than their histogram.
+        """
+        amounts = [0] * len(rectangles)
+        if self.codes is not None:
+            bins = self.codes[: self.outside].reshape(shape)
+            amounts = [int(bins[one].sum(dtype=np.int64)) for one in rectangles]
+        for cell, value in self.few:
+            found = marks[cell]
+            for i in range(len(rectangles)):
+                is_inside = found & marks.dtype.type(1 << i)
+                amounts[i] += (
+                    int(np.count_nonzero(is_inside))
+                    if value is None
+                    else int(value[is_inside != 0].sum(dtype=np.int64))
+                )
+        return amounts
+
 
 # --- Together ------------------------------------------------------------------------
 
@@ -499,6 +577,22 @@ class _Part:
 _FIRST_BITS, _SECOND_BITS = 50, 22
 # What a recording may amount to, so that its second parts stay below 2 ** 63 as well.
 _MOST_AMOUNT = 2**40
+
+
+def group_of(weight: Weight, position: int, one: RecordingHistogram) -> str:
+    """Return what has one say: all, a recording, or a wearer with all of theirs.
+
+    Parameters
+    ----------
+    weight : "pooled", "recording" or "wearer"
+    position : int
+        Of the recording in its study.
+    one : RecordingHistogram
+    """
+    if weight == "pooled":
+        return "all"
+    by_wearer = weight == "wearer" and one.wearer
+    return f"wearer {one.wearer}" if by_wearer else f"recording {position}"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -616,10 +710,7 @@ class Pool:
         return {i: _share(amount) for i in wanted if (amount := of_group[self._group(i)])}
 
     def _group(self, position: int) -> str:
-        """Return what has one say: a recording, or a wearer with all of theirs."""
-        one = self.histograms[position]
-        by_wearer = self.selection.weight == "wearer" and one.wearer
-        return f"wearer {one.wearer}" if by_wearer else f"recording {position}"
+        return group_of(self.selection.weight, position, self.histograms[position])
 
     def _shares(self) -> npt.NDArray[np.float64]:
         first = self.first.astype(np.float64) * 2.0**-_FIRST_BITS

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "windows": MODEL | TRACKS,
     "selection": MODEL | TRACKS | {"settings", "study", "windows"},
     "heatmap": MODEL | {"settings", "selection"},
+    "regions": MODEL | TRACKS | {"windows", "settings", "study", "selection"},
     "scale": MODEL | {"settings", "heatmap"},
     "account": MODEL | {"settings", "study", "selection", "exports"},
     "sample": MODEL,
@@ -46,7 +47,7 @@ MAY_IMPORT = {
     "chart": MODEL | {"settings", "heatmap", "colormaps", "scale"},
     "report": MODEL | {"account", "heatmap", "library", "scale", "selection", "settings", "study"},
     "figure": MODEL | {"account", "colormaps", "heatmap", "images", "png", "settings"},
-    "bundle": MODEL | {"account", "heatmap", "selection", "study"},
+    "bundle": MODEL | {"account", "heatmap", "regions", "selection", "study"},
     "output": MODEL
     | {"account", "bundle", "figure", "heatmap", "images", "report"}
     | {"scale", "selection", "settings", "study"},
