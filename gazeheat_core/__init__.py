@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         png_texts,
     )
     from gazeheat_core.chart import ground_uri, overlay_figure
+    from gazeheat_core.checks import Check, check_study
     from gazeheat_core.colormaps import opaque_table, overlay_table
     from gazeheat_core.errors import (
         ClusterError,
@@ -90,6 +91,7 @@ __all__ = [
     "FIGURE_KINDS",
     "FILE_KINDS",
     "Account",
+    "Check",
     "ClusterError",
     "ColourScale",
     "ColumnsError",
@@ -134,6 +136,7 @@ __all__ = [
     "bin_recordings",
     "blur",
     "check_measure",
+    "check_study",
     "colour_scale",
     "differences",
     "display_jpeg",
@@ -181,6 +184,7 @@ _HOMES = (
     "scale",
     "exports",
     "account",
+    "checks",
     "colormaps",
     "images",
     "chart",

@@ -24,7 +24,7 @@ from gazeheat_core.model import FloatArray, IntArray
 # The resolution of moments: a tenth of a millisecond.
 TICK_NS = 100_000
 # A longer difference between two samples is a gap, and tells nothing of the tracker's rate.
-_LONGEST_INTERVAL = 100_000_000 // TICK_NS
+LONGEST_INTERVAL = 100_000_000 // TICK_NS
 # The moment of an entry whose time cannot be told: it is part of the whole, and of no window.
 NO_TIME = 2**32 - 1
 
@@ -183,11 +183,11 @@ def sampling_interval_ns(gaze: Track) -> int:
     >>> sampling_interval_ns(samples.finish()[0])
     8333333
     """
-    counts = np.zeros(_LONGEST_INTERVAL + 1, np.int64)
+    counts = np.zeros(LONGEST_INTERVAL + 1, np.int64)
     time = gaze.time[: gaze.timed]
     for start in range(0, len(time), _AT_A_TIME):
         apart = np.diff(time[start : start + _AT_A_TIME + 1])
-        counts += np.bincount(apart[apart <= _LONGEST_INTERVAL], minlength=len(counts))
+        counts += np.bincount(apart[apart <= LONGEST_INTERVAL], minlength=len(counts))
     counts[0] = 0
     total = int(counts.sum())
     if not total:

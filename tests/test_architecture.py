@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "heatmap": MODEL | {"settings", "selection"},
     "regions": MODEL | TRACKS | {"windows", "settings", "study", "selection"},
     "scale": MODEL | {"settings", "heatmap"},
+    "checks": MODEL | TRACKS | {"settings", "study", "selection", "exports"},
     "account": MODEL | {"settings", "study", "selection", "exports"},
     "sample": MODEL,
     "library": MODEL | {"exports"},

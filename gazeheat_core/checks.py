@@ -1,0 +1,784 @@
+"""Whether a study's data can be trusted to make a heatmap: yes or no, and a sentence each.
+
+All is told from the tracks: the cells of the grid, the times, and what was counted when the
+files were read. So an upload, the cache, processes and a cluster get the same answers. A sentence
+that is no "yes" says what was found, what it means for a heatmap, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gazeheat_core.exports.judging import px
+from gazeheat_core.model import LONGER_SIDE_BINS, IntArray, Size
+from gazeheat_core.selection import TICKS_A_SECOND, Counts, select
+from gazeheat_core.settings import MEASURE, WEIGHT
+from gazeheat_core.study import RecordingTracks, Study
+from gazeheat_core.tracks import LONGEST_INTERVAL, Track
+
+# So many recordings are named; the others are counted.
+MOST_NAMED = 20
+
+# Fewer samples of a recording are no measure of it: a tenth of a second at 200 Hz.
+FEW_SAMPLES = 20
+# Of the detected samples. Gaze strays past a picture's border, and a mapper keeps little of it.
+MOST_OUTSIDE = 0.2
+# Of all samples. Who walks past a shelf looks elsewhere for a while; here it is most of the time.
+MOST_UNDETECTED = 0.5
+# Of all rows, as the reader has it for a whole file.
+MOST_UNREADABLE = 0.01
+# Of the time. Blinks leave gaps of some 100 ms, about 1 to 4 % of it.
+MOST_IN_GAPS = 0.05
+# How far the intervals of two trackers of the same kind are apart at most.
+MOST_INTERVAL_APART = 0.1
+
+# A bin is 1/300 of the picture's side. A long fixation fills some bins evenly, since eyes and
+# trackers tremble: the fullest bin near a clump has a tenth of it, or less.
+CLUMP_SHARE = 0.05
+CLUMP_TIMES = 10
+# How far around that is in bins. Positions that are rounded to a hundredth lie 3 bins apart.
+CLUMP_REACH = 3
+# Fewer samples at one point may well be a glance: half a second at 200 Hz.
+FEW_AT_A_POINT = 100
+
+# Fixations last 0.2 to 0.6 s, and next to none 2 s, in which the eyes would drift out of a bin.
+FROZEN_S = 2
+
+# How much of each side the gaze must leave free before its picture is doubted; how near to the
+# corner it must begin, and how much must lie at its end, both as parts of its own extent.
+HALF_FREE = 0.5
+CORNER = 0.2
+EDGE_STRIP = 0.1
+EDGE_SHARE = 0.02
+# A second at 200 Hz. People who were asked to look at one thing leave more of the picture free.
+FEW_FOR_SIZE = 200
+
+# Fewer fixations of a recording do not tell the direction of an axis.
+FEW_FIXATIONS = 5
+
+# Samples worked on at a time: few enough to stay in the processor's cache.
+_AT_A_TIME = 2**16
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The answer to one question about a study's data.
+
+    Attributes
+    ----------
+    slug : str
+        Its name for programs.
+    title : str
+    severity : int
+        0: fine. 1: good to know, the map is right as it is. 2: a part of the map is missing, or
+        shows no gaze. 3: the map may be wrong as a whole.
+    sentence : str
+        One or a few; it holds no names.
+    of : tuple of (str, str)
+        A recording's label and what was found in it, the worst first. Empty where it is the
+        same in all recordings, and in none. Labels are as they are in the file.
+    more : int
+        Further recordings that are not named.
+    """
+
+    slug: str
+    title: str
+    severity: int
+    sentence: str
+    of: tuple[tuple[str, str], ...] = ()
+    more: int = 0
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether there is nothing to look at."""
+        return self.severity == 0
+
+
+def check_study(study: Study) -> tuple[Check, ...]:
+    """Check the data of a study, all recordings and sections of it.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    tuple of Check
+        The worst first, then what is fine.
+    """
+    total = np.zeros(study.grid.shape, np.int64)
+    seen = tuple(_look(study, total))
+    made = [_size(study, total), *(check(seen) for check in _CHECKS), _unreadable(study, seen)]
+    return tuple(sorted(made, key=lambda check: -check.severity))
+
+
+def summary(checks: Sequence[Check]) -> str:
+    """Say in a few words how many checks there are to look at.
+
+    Examples
+    --------
+    >>> summary([Check("gaps", "Gaps", 2, ""), Check("size", "Size", 0, "")])
+    'Check the data: 1 thing to look at'
+    >>> summary([Check("size", "Size", 0, "")])
+    'Check the data: all fine'
+    """
+    count = sum(not check.is_fine for check in checks)
+    if not count:
+        return "Check the data: all fine"
+    return f"Check the data: {count:,} thing{'s' if count > 1 else ''} to look at"
+
+
+def as_json(checks: Sequence[Check]) -> list[dict[str, Any]]:
+    """Return the checks as the command line prints them, ready for JSON."""
+    return [
+        {
+            "check": check.slug,
+            "ok": check.is_fine,
+            "sentence": check.sentence,
+            "recordings": [
+                {"recording": label, "sentence": sentence} for label, sentence in check.of
+            ],
+            "more_recordings": check.more,
+        }
+        for check in checks
+    ]
+
+
+# --- What is seen of a recording -----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Clump:
+    """A point at which far more samples lie than around it."""
+
+    x_px: float
+    y_px: float
+    samples: int
+
+
+@dataclass(slots=True)
+class _Moments:
+    """What the samples of a recording tell in their order; all in ticks."""
+
+    length: int = 0
+    gaps: int = 0
+    gap_length: int = 0
+    frozen: int = 0
+    frozen_length: int = 0
+    # After the beginning of its section; None without a frozen run.
+    first_frozen: int | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Seen:
+    """What is to be told of a recording."""
+
+    label: str
+    counts: Counts
+    clump: _Clump | None
+    moments: _Moments
+    interval_ns: int
+    no_time: int
+    listed_twice: int
+    overlapping: int
+    compared: int
+    corrected: int
+    mirrored: int
+
+    @property
+    def detected(self) -> int:
+        return self.counts.used + self.counts.outside
+
+    @property
+    def samples(self) -> int:
+        return self.detected + self.counts.undetected
+
+    @property
+    def is_upside_down(self) -> bool:
+        return self.compared >= FEW_FIXATIONS and 2 * self.mirrored > self.compared
+
+
+def _look(study: Study, total: IntArray) -> Iterator[_Seen]:
+    """Look at each recording; add its histogram to an array of the grid's shape."""
+    size = study.grid.size if study.image is None else study.size()
+    bins = np.empty_like(total)
+    for recording, histogram in zip(study.recordings, select(study), strict=True):
+        bins[:] = 0
+        for counts_in in (bins, total):
+            histogram.add(counts_in.reshape(-1), 1)
+        sections, counts = recording.sections, histogram.counts
+        listed_twice = sum(section.listed_twice for section in sections)
+        yield _Seen(
+            label=histogram.label,
+            counts=counts,
+            clump=_clump(bins, counts.used, size),
+            moments=_moments(recording, study.grid.outside),
+            interval_ns=recording.sampling_interval_ns,
+            no_time=sum(len(section.gaze) - section.gaze.timed for section in sections),
+            listed_twice=listed_twice,
+            overlapping=counts.listed_twice - listed_twice,
+            compared=sum(section.fixations_compared for section in sections),
+            corrected=sum(section.fixations_corrected for section in sections),
+            mirrored=sum(section.fixations_mirrored for section in sections),
+        )
+
+
+def _clump(bins: IntArray, used: int, size: Size) -> _Clump | None:
+    """Find the fullest bin that stands out from those around it."""
+    rows, columns = bins.shape
+    # On a small picture, positions in whole pixels lie several bins apart.
+    reach = max(CLUMP_REACH, -(-LONGER_SIDE_BINS // max(size)))
+    least = max(FEW_AT_A_POINT, int(CLUMP_SHARE * used) + 1)
+    if bins.max() < least:
+        return None
+    places = np.flatnonzero(bins.reshape(-1) >= least)
+    for place in sorted(places.tolist(), key=lambda place: -bins.flat[place]):
+        row, column = divmod(place, columns)
+        around = bins[
+            max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1
+        ]
+        samples = int(bins[row, column])
+        # The bin itself is the fullest of them, so the next one is the last but one.
+        next_one = int(np.partition(around, -2, axis=None)[-2]) if around.size > 1 else 0
+        if samples > CLUMP_TIMES * next_one:
+            x, y = (column + 0.5) / columns * size[0], (row + 0.5) / rows * size[1]
+            return _Clump(x, y, samples)
+    return None
+
+
+def _moments(recording: RecordingTracks, outside: int) -> _Moments:
+    """Look at the samples of a recording in their order, each once."""
+    found = _Moments()
+    for start, track in _each_once(recording):
+        _walk(found, track, outside, track.zero - start)
+    return found
+
+
+def _each_once(recording: RecordingTracks) -> Iterator[tuple[int, Track]]:
+    """Yield the stretches of a recording's sections that none before has, where they overlap.
+
+    With each comes the beginning of its section; a stretch has no sample without a time.
+    """
+    spans = [(section.gaze.span, section) for section in recording.sections]
+    timed = [(span, section) for span, section in spans if span is not None]
+    reached: int | None = None
+    for span, section in sorted(timed, key=lambda pair: pair[0]):
+        first = 0
+        if reached is not None and span[0] <= reached:
+            if span[1] <= reached:
+                continue
+            # From the last sample that is known: what lies between it and the next may be a gap.
+            first = section.gaze.bounds(reached + 1, reached + 1)[0] - 1
+        reached = span[1]
+        yield section.start, section.gaze.part(first, section.gaze.timed)
+
+
+def _walk(found: _Moments, track: Track, outside: int, zero: int) -> None:
+    """Add what the samples of a track tell, all of which have a time.
+
+    Parameters
+    ----------
+    found : _Moments
+    track : Track
+    outside : int
+        The first code that is no bin.
+    zero : int
+        Ticks from the beginning of the section to the track's zero.
+    """
+    count = len(track)
+    # When the run that goes on began.
+    began = int(track.time[0])
+    found.length += int(track.time[-1]) - began
+    frozen = FROZEN_S * TICKS_A_SECOND
+    for start in range(0, count, _AT_A_TIME):
+        time, cell = (column[start : start + _AT_A_TIME + 1] for column in (track.time, track.cell))
+        apart = np.diff(time)
+        is_gap = apart > LONGEST_INTERVAL
+        gaps = int(np.count_nonzero(is_gap))
+        if gaps:
+            found.gaps += gaps
+            found.gap_length += int(apart[is_gap].sum(dtype=np.int64))
+        # The last sample of each run that ends here: another bin follows, a gap, or nothing.
+        last = np.flatnonzero((cell[1:] != cell[:-1]) | is_gap)
+        first = time[last + 1]
+        if start + _AT_A_TIME >= count:
+            last = np.append(last, len(time) - 1)
+        if not len(last):
+            continue
+        begins = np.concatenate([np.array([began], time.dtype), first])[: len(last)]
+        lengths = time[last] - begins
+        for i in np.flatnonzero(lengths >= frozen):
+            if cell[last[i]] < outside:
+                found.frozen += 1
+                found.frozen_length += int(lengths[i])
+                if found.first_frozen is None:
+                    found.first_frozen = zero + int(begins[i])
+        began = int(first[-1]) if len(first) else began
+
+
+# --- The checks ----------------------------------------------------------------------
+
+
+def _check(
+    slug: str,
+    title: str,
+    severity: int,
+    sentence: str,
+    found: Sequence[tuple[str, str]],
+    of: int,
+) -> Check:
+    """Make a check that names recordings, unless it is the same in all of them."""
+    if len(found) == of and len({told for _, told in found}) == 1:
+        found = ()
+    named = tuple(found[:MOST_NAMED])
+    return Check(slug, title, severity, sentence, named, len(found) - len(named))
+
+
+def _size(study: Study, total: IntArray) -> Check:
+    """Check that the gaze spans the picture.
+
+    Gaze in the pixels of a smaller picture fills the top left of a larger one as far as the
+    smaller one would reach, and ends there. So the picture is doubted only when the gaze ends
+    before the middle of both sides, begins at the top left corner, and is not thin where it
+    ends: single spots of gaze thin out, and gaze elsewhere on the picture does not begin in its
+    corner. Parts of a surface fit a picture of any size.
+    """
+
+    def check(sentence: str, severity: int = 0) -> Check:
+        return Check("size", "Size of picture and gaze", severity, sentence)
+
+    if study.unit != "px":
+        return check("Positions are parts of the surface, so a picture of any size fits.")
+    used = int(total.sum())
+    if used < FEW_FOR_SIZE:
+        return check(f"{_of(used, 'sample')} on the picture, too few to tell.")
+    rows, columns = total.shape
+    width, height = study.grid.size
+    sides = [_Extent.along(total.sum(axis=axis)) for axis in (0, 1)]
+    across, down = sides
+    if not all(side.ends_early for side in sides):
+        spans = (
+            round((across.end - across.start) / columns * width),
+            round((down.end - down.start) / rows * height),
+        )
+        return check(f"The gaze spans {px(spans)} of the picture's {px(study.grid.size)}.")
+    reach = round(across.end / columns * width), round(down.end / rows * height)
+    return check(
+        f"The gaze fills only the top left {px(reach)} of the picture's {px(study.grid.size)}, "
+        "and ends there. It may belong to a picture of another size: then the map lies where "
+        "nobody looked. Compare the picture with the reference image in Pupil Cloud, and give "
+        "that one in its full size.",
+        3,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """From where to where gaze lies along a side, in bins."""
+
+    start: int
+    end: int
+    ends_early: bool
+
+    @classmethod
+    def along(cls, counts: IntArray) -> _Extent:
+        """Tell the extent of samples, given how many there are in each bin of a side."""
+        some = np.flatnonzero(counts)
+        start, end = int(some[0]), int(some[-1]) + 1
+        strip = max(1, round(EDGE_STRIP * end))
+        at_end = counts[end - strip : end].sum()
+        is_early = (
+            end <= HALF_FREE * len(counts)
+            and start <= CORNER * end
+            and at_end >= EDGE_SHARE * counts.sum()
+        )
+        return cls(start, end, bool(is_early))
+
+
+def _no_gaze(seen: Sequence[_Seen]) -> Check:
+    found = [one for one in seen if not one.counts.used]
+    title = "Recordings without gaze"
+    if not found:
+        sentence = "Every recording has gaze on the picture."
+        return Check("no-gaze", title, 0, sentence)
+    sentence = (
+        f"{_where(found, seen)}, no gaze lies on the picture: nothing of it is in the map. Check "
+        "in Pupil Cloud that the enrichment has found the picture there, or untick what has none."
+    )
+    told = [(one.label, f"{_of(one.samples, 'sample')}, none on the picture") for one in found]
+    return _check("no-gaze", title, 2, sentence, told, len(seen))
+
+
+def _outside(seen: Sequence[_Seen]) -> Check:
+    return _lost(
+        seen,
+        lambda one: (one.counts.outside, one.detected),
+        "outside",
+        "Gaze beside the picture",
+        MOST_OUTSIDE,
+        "of the detected samples lie beside the picture",
+        "They are not in the map. Check that the picture is the whole reference image and not "
+        "cropped, or leave these recordings out.",
+    )
+
+
+def _undetected(seen: Sequence[_Seen]) -> Check:
+    return _lost(
+        seen,
+        lambda one: (one.counts.undetected, one.samples),
+        "undetected",
+        "Gaze not detected",
+        MOST_UNDETECTED,
+        "of the samples are not on the picture or were not found on it",
+        "The map shows only the rest. Check in Pupil Cloud that the picture was found while it "
+        "was looked at, or choose sections in which people look at it.",
+    )
+
+
+def _lost(
+    seen: Sequence[_Seen],
+    counted: Callable[[_Seen], tuple[int, int]],
+    slug: str,
+    title: str,
+    most: float,
+    what: str,
+    remedy: str,
+) -> Check:
+    """Check how many samples of each recording are lost, of those that have some gaze at all."""
+    shares = {
+        one: count / of
+        for one in seen
+        if one.counts.used and (of := counted(one)[1]) >= FEW_SAMPLES and (count := counted(one)[0])
+    }
+    found = _worst([one for one in shares if shares[one] > most], shares.__getitem__)
+    if not found:
+        count, of = (sum(counted(one)[part] for one in seen) for part in (0, 1))
+        most_in = f", at most {_percent(max(shares.values()))} in a recording" if shares else ""
+        sentence = f"{_percent(count / max(of, 1))} {what}{most_in if len(seen) > 1 else ''}."
+        return Check(slug, title, 0, sentence)
+    sentence = (
+        f"{_where(found, seen)}, {_up_to(_percent(shares[found[0]]), found)} {what}. {remedy}"
+    )
+    told = [
+        (one.label, "{:,} of {:,} samples, ".format(*counted(one)) + _percent(shares[one]))
+        for one in found
+    ]
+    return _check(slug, title, 2, sentence, told, len(seen))
+
+
+def _clumps(seen: Sequence[_Seen]) -> Check:
+    title = "Samples at one point"
+    shares = {one: one.clump.samples / one.counts.used for one in seen if one.clump is not None}
+    found = _worst(list(shares), shares.__getitem__)
+    if not found:
+        return Check("clumps", title, 0, "No point has far more samples than the places around it.")
+    sentence = (
+        f"{_where(found, seen)}, one point has {_up_to(_percent(shares[found[0]]), found)} of the "
+        f"samples, and next to none lie around it{_at(found)}. That is mostly what a program "
+        "writes for lost gaze, and makes a hot spot where nobody looked. Find out what wrote it, "
+        "and export the gaze without it."
+    )
+    told = [
+        (
+            one.label,
+            f"{one.clump.samples:,} of {one.counts.used:,} samples, {_percent(shares[one])}, "
+            f"at {_point(one.clump)}",
+        )
+        for one in found
+        if one.clump is not None
+    ]
+    return _check("clumps", title, 2, sentence, told, len(seen))
+
+
+def _at(found: Sequence[_Seen]) -> str:
+    """Say where the clumps are, if all are at the same place."""
+    points = {_point(one.clump) for one in found if one.clump is not None}
+    return f", at {points.pop()}" if len(points) == 1 else ""
+
+
+def _point(clump: _Clump) -> str:
+    return f"x {clump.x_px:,.0f}, y {clump.y_px:,.0f} px"
+
+
+def _frozen(seen: Sequence[_Seen]) -> Check:
+    title = "Gaze that stands still"
+    still = [one for one in seen if one.moments.frozen]
+    found = _worst(still, lambda one: one.moments.frozen_length)
+    if not found:
+        return Check("frozen", title, 0, f"Nowhere does the gaze stand still for {FROZEN_S} s.")
+    times = sum(one.moments.frozen for one in found)
+    ticks = sum(one.moments.frozen_length for one in found)
+    sentence = (
+        f"{_where(found, seen)}, the gaze stands still for {FROZEN_S} s or more: "
+        f"{_of(times, 'time')}, {_seconds(ticks)} in all. Eyes drift, so the tracker or a program "
+        "may have repeated a sample, and the map is too hot there. Look at these moments in the "
+        "recording; where the eyes moved, leave it out."
+    )
+    told = [
+        (
+            one.label,
+            f"{_of(one.moments.frozen, 'time')}, {_seconds(one.moments.frozen_length)} in all, "
+            f"first {_seconds(one.moments.first_frozen or 0)} after the section's start",
+        )
+        for one in found
+    ]
+    return _check("frozen", title, 2, sentence, told, len(seen))
+
+
+def _gaps(seen: Sequence[_Seen]) -> Check:
+    title = "Gaps"
+    gaps = sum(one.moments.gaps for one in seen)
+    if not gaps:
+        return Check("gaps", title, 0, "Between samples there is no gap of more than 100 ms.")
+    shares = {one: one.moments.gap_length / one.moments.length for one in seen if one.moments.gaps}
+    found = _worst([one for one in shares if shares[one] > MOST_IN_GAPS], shares.__getitem__)
+    if not found:
+        ticks = sum(one.moments.gap_length for one in seen)
+        share = ticks / sum(one.moments.length for one in seen)
+        sentence = (
+            f"{_of(gaps, 'gap')} of more than 100 ms, {_seconds(ticks)} in all: "
+            f"{_percent(share)} of the time."
+        )
+        return Check("gaps", title, 0, sentence)
+    gaps = sum(one.moments.gaps for one in found)
+    ticks = sum(one.moments.gap_length for one in found)
+    sentence = (
+        f"{_where(found, seen)}, {_up_to(_percent(shares[found[0]]), found)} of the time has no "
+        f"samples: {_of(gaps, 'gap')} of more than 100 ms, {_seconds(ticks)} in all. What was "
+        "looked at then is not in the map, nor in its seconds. Find out in the recording why "
+        "samples are missing, and leave it out if the missing ones matter."
+    )
+    told = [
+        (
+            one.label,
+            f"{_of(one.moments.gaps, 'gap')}, {_seconds(one.moments.gap_length)} in all, "
+            f"{_percent(shares[one])} of the time",
+        )
+        for one in found
+    ]
+    return _check("gaps", title, 2, sentence, told, len(seen))
+
+
+def _interval(seen: Sequence[_Seen]) -> Check:
+    """Check that all recordings have samples equally often, and that their times tell it."""
+    told_by = [one for one in seen if one.interval_ns]
+    usual = _usual(told_by)
+    differing = [one for one in told_by if _is_apart(one.interval_ns, usual)]
+    unknown = [one for one in seen if one.samples and not one.interval_ns]
+    timeless = [one for one in told_by if one.no_time]
+    sentences = []
+    if differing:
+        equal = WEIGHT.titles["recording"].lower()
+        sentences.append(
+            f"{_where(differing, seen)}, samples are not as far apart as in the others: "
+            f"{_intervals(told_by)}. Each sample counts once in a pooled map, so a recording with "
+            f"more samples a second weighs more. Choose the weighting '{equal}'."
+        )
+    if unknown:
+        sentences.append(
+            f"{_where(unknown, seen)}, the times do not tell how far samples are apart. The map "
+            "is right, but it has no seconds and no windows of time. Give the file as downloaded, "
+            "not as saved by a spreadsheet."
+        )
+    if timeless:
+        count = sum(one.no_time for one in timeless)
+        sentences.append(
+            f"{_where(timeless, seen)}, {_of(count, 'sample')} without a time that can be read "
+            "are in the map and in no window of time. Give the file as downloaded to have them."
+        )
+    title = "Sampling interval"
+    if not sentences:
+        said = f"Samples are {_intervals(told_by)} apart." if told_by else "There are no samples."
+        return Check("interval", title, 0, said)
+    told = [
+        *((one.label, f"{_ms(one.interval_ns)} between samples") for one in differing),
+        *((one.label, "unknown") for one in unknown),
+        *((one.label, f"{_of(one.no_time, 'sample')} without a time") for one in timeless),
+    ]
+    return _check("interval", title, 1, " ".join(sentences), told, len(seen))
+
+
+def _usual(seen: Sequence[_Seen]) -> int:
+    """Return the interval in the middle: it is that of most recordings, where most agree."""
+    intervals = sorted(one.interval_ns for one in seen)
+    return intervals[(len(intervals) - 1) // 2] if intervals else 0
+
+
+def _is_apart(interval_ns: int, usual_ns: int) -> bool:
+    return abs(interval_ns - usual_ns) > MOST_INTERVAL_APART * usual_ns
+
+
+def _intervals(seen: Sequence[_Seen]) -> str:
+    least, most = (_ms(edge(one.interval_ns for one in seen)) for edge in (min, max))
+    return least if least == most else f"{least.removesuffix(' ms')} to {most}"
+
+
+def _repeated(seen: Sequence[_Seen]) -> Check:
+    title = "Rows listed twice"
+    found = _worst([one for one in seen if one.listed_twice], lambda one: one.listed_twice)
+    if not found:
+        return Check("repeated", title, 0, "No row of a section repeats another one.")
+    count = sum(one.listed_twice for one in found)
+    sentence = (
+        f"{_where(found, seen)}, {_of(count, 'row')} repeat another one. Each sample counts once, "
+        "so the map is right. Check that the file was not appended to itself, and that it is the "
+        "one that was downloaded."
+    )
+    told = [(one.label, f"{one.listed_twice:,} of {one.counts.rows:,} rows") for one in found]
+    return _check("repeated", title, 1, sentence, told, len(seen))
+
+
+def _overlaps(seen: Sequence[_Seen]) -> Check:
+    title = "Overlapping sections"
+    found = _worst([one for one in seen if one.overlapping], lambda one: one.overlapping)
+    if not found:
+        return Check("overlaps", title, 0, "No two sections of a recording list the same sample.")
+    count = sum(one.overlapping for one in found)
+    sentence = (
+        f"{_where(found, seen)}, {_of(count, 'sample')} are listed by more than one section. "
+        "Together they count once, so the map is right. Sections that are ticked one by one share "
+        "them: to compare sections, choose some that do not overlap."
+    )
+    told = [(one.label, _of(one.overlapping, "sample")) for one in found]
+    return _check("overlaps", title, 1, sentence, told, len(seen))
+
+
+def _corrected(seen: Sequence[_Seen]) -> Check:
+    title = "Corrected fixations"
+    # Upside down, all fixations lie elsewhere than their gaze, and none was corrected.
+    told_by = [one for one in seen if not one.is_upside_down]
+    compared = sum(one.compared for one in told_by)
+    if not compared:
+        sentence = "No fixations that can be compared with their gaze."
+        return Check("corrected", title, 0, sentence)
+    found = _worst([one for one in told_by if one.corrected], lambda one: one.corrected)
+    if not found:
+        sentence = f"All {compared:,} fixations that can be compared lie where their gaze lies."
+        return Check("corrected", title, 0, sentence)
+    count = sum(one.corrected for one in found)
+    measures = [MEASURE.titles[one].lower() for one in ("fixation-duration", "fixation-count")]
+    sentence = (
+        f"{count:,} of {_of(compared, 'fixation')} were corrected by hand. A map of gaze does not "
+        "contain the correction. Choose a measure of fixations: {} or {}.".format(*measures)
+    )
+    told = [(one.label, f"{one.corrected:,} of {_of(one.compared, 'fixation')}") for one in found]
+    return _check("corrected", title, 1, sentence, told, len(seen))
+
+
+def _upside_down(seen: Sequence[_Seen]) -> Check:
+    title = "Direction of the y axis"
+    found = _worst([one for one in seen if one.is_upside_down], lambda one: one.mirrored)
+    if not found:
+        if any(one.compared >= FEW_FIXATIONS for one in seen):
+            sentence = "Fixations lie where their gaze lies, not upside down."
+        else:
+            sentence = "Too few fixations that can be compared with their gaze to tell."
+        return Check("upside-down", title, 0, sentence)
+    sentence = (
+        f"{_where(found, seen)}, fixations lie nearer to their gaze turned upside down than to "
+        "their gaze as it is. One of the two counts y from the bottom, and its map is upside "
+        "down. See which of them fits the picture, and export the other one anew."
+    )
+    told = [(one.label, f"{one.mirrored:,} of {_of(one.compared, 'fixation')}") for one in found]
+    return _check("upside-down", title, 3, sentence, told, len(seen))
+
+
+def _unreadable(study: Study, seen: Sequence[_Seen]) -> Check:
+    title = "Rows that cannot be read"
+    count = sum(one.counts.unreadable for one in seen) + study.unassigned_rows
+    shares = {one: one.counts.unreadable / one.counts.rows for one in seen if one.counts.unreadable}
+    found = _worst([one for one in shares if shares[one] > MOST_UNREADABLE], shares.__getitem__)
+    is_lost = study.unassigned_rows > MOST_UNREADABLE * study.rows
+    if not (found or is_lost):
+        sentence = f"{count:,} of {_of(study.rows, 'row')} cannot be read and are left out."
+        if not count:
+            sentence = "All rows can be read."
+        return Check("unreadable", title, 0, sentence)
+    of_none = f", {study.unassigned_rows:,} of them of no recording" if is_lost else ""
+    sentence = (
+        f"{count:,} of {_of(study.rows, 'row')} cannot be read{of_none}. They are not in the map. "
+        "Give the file as downloaded, not as saved by a spreadsheet."
+    )
+    told = [(one.label, f"{one.counts.unreadable:,} of {one.counts.rows:,} rows") for one in found]
+    return _check("unreadable", title, 2, sentence, told, len(seen))
+
+
+# In the order in which those of the same severity are shown.
+_CHECKS = (
+    _upside_down,
+    _no_gaze,
+    _outside,
+    _undetected,
+    _clumps,
+    _frozen,
+    _gaps,
+    _interval,
+    _corrected,
+    _overlaps,
+    _repeated,
+)
+
+
+# --- Words ---------------------------------------------------------------------------
+
+
+def _worst(found: list[_Seen], measure: Callable[[_Seen], float]) -> list[_Seen]:
+    return sorted(found, key=measure, reverse=True)
+
+
+def _where(found: Sequence[T], among: Sequence[T]) -> str:
+    """Say in how many recordings something was found.
+
+    Examples
+    --------
+    >>> _where("a", "a"), _where("ab", "ab"), _where("a", "abc")
+    ('In the recording', 'In both recordings', 'In 1 of 3 recordings')
+    """
+    if len(found) < len(among):
+        return f"In {len(found):,} of {len(among):,} recordings"
+    if len(among) == 1:
+        return "In the recording"
+    return "In both recordings" if len(among) == 2 else f"In all {len(among):,} recordings"
+
+
+def _up_to(text: str, found: Sequence[T]) -> str:
+    return text if len(found) == 1 else f"up to {text}"
+
+
+def _of(count: int, what: str) -> str:
+    """Say how many there are.
+
+    Examples
+    --------
+    >>> _of(1, "gap"), _of(1200, "sample")
+    ('1 gap', '1,200 samples')
+    """
+    return f"{count:,} {what}" + ("s" if count != 1 else "")
+
+
+def _percent(share: float) -> str:
+    """Write a share with two digits that count.
+
+    Examples
+    --------
+    >>> [_percent(share) for share in (0, 0.0004, 0.042, 0.42)]
+    ['0 %', '0.04 %', '4.2 %', '42 %']
+    """
+    percent = 100 * share
+    if not percent:
+        return "0 %"
+    return f"{percent:.0f} %" if percent >= 9.95 else f"{percent:.2g} %"
+
+
+def _seconds(ticks: int) -> str:
+    return f"{ticks / TICKS_A_SECOND:,.1f} s"
+
+
+def _ms(interval_ns: int) -> str:
+    return f"{interval_ns / 1e6:,.1f} ms"
