@@ -574,7 +574,7 @@ def _interval(seen: Sequence[_Seen]) -> Check:
     timeless = [one for one in told_by if one.no_time]
     sentences = []
     if differing:
-        equal = WEIGHT.titles["recording"].lower()
+        equal = WEIGHT.titles["recording"]
         sentences.append(
             f"{_where(differing, seen)}, samples are not as far apart as in the others: "
             f"{_intervals(told_by)}. Each sample counts once in a pooled map, so a recording with "

@@ -117,6 +117,7 @@ ON_THE_PAGE = {
     "look": {"markup", "session"},
     "downloads": {"component", "server", "session"},
     "stage": {"component", "server", "session"},
+    "checks": {"markup", "session"},
     "window": {"component", "incoming"},
 }
 ROOMS = {

@@ -97,6 +97,7 @@ class Opened:
     closed: set[str] = field(default_factory=set)
     figure: gh.FigureAsked = field(default_factory=gh.FigureAsked)
     _picture: File | None = None
+    _checks: tuple[gh.Check, ...] | None = None
 
     def __post_init__(self) -> None:
         self.ticked = set(range(len(self.export.recordings)))
@@ -114,6 +115,7 @@ class Opened:
             export = study
             # Each picture has an address of its own, since the browser keeps what it has fetched.
             self._picture = File(gh.display_jpeg(image), "image/jpeg")
+            self._checks = None
             self.lend()
         self.export = export
 
@@ -194,6 +196,13 @@ class Opened:
             self.pool = gh.Pool.of(self.pool.histograms, shape, selection)
         else:
             self.pool = gh.Pool.over(self.export, selection)
+
+    def checks(self) -> tuple[gh.Check, ...]:
+        """Return what is to be said of the data; all samples are looked at once."""
+        assert isinstance(self.export, gh.Study)
+        if self._checks is None:
+            self._checks = gh.check_study(self.export)
+        return self._checks
 
     def heatmap(self, scale: float) -> gh.Heatmap:
         """Return the heatmap of the ticked recordings."""
