@@ -6,7 +6,18 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import builders
-from tests.browser.conftest import box, drawn, drop, layer, line, open_sample, settled
+from tests.browser.conftest import (
+    add_files,
+    box,
+    drawn,
+    drop,
+    layer,
+    line,
+    open_sample,
+    segments,
+    settled,
+)
+from tests.browser.test_accessibility import violations
 from tests.builders import Row
 
 
@@ -191,3 +202,121 @@ def test_a_name_from_right_to_left_does_not_mix_with_the_numbers(page, name):
     assert directions == ["rtl", "ltr", "ltr"]
     left, middle, right = (part.bounding_box()["x"] for part in (shown, wearer, facts))
     assert left < middle < right
+
+
+SHELF, TASK = ("begin", "<b>shelf</b>"), ("task", "סוף")
+SHELF_NAME, TASK_NAME = (" → ".join(pair) for pair in (SHELF, TASK))
+
+
+def study_in_sections(people):
+    """An export with one sample a section; of each person: name, wearer, pairs of events."""
+    listed = [
+        (f"rec-{i}", f"sec-{i}-{place}", name, wearer, *pair)
+        for i, (name, wearer, pairs) in enumerate(people)
+        for place, pair in enumerate(pairs)
+    ]
+    rows = [
+        Row(float(1 + i % 38), 15.0, True, recording, section)
+        for i, (recording, section, *_) in enumerate(listed)
+    ]
+    return builders.export_zip(rows=rows, people=listed, fixations=None)
+
+
+def choice(page, name):
+    """The button that ticks a section in all recordings."""
+    return page.get_by_role("group", name="Sections").get_by_role("button", name=name)
+
+
+def section_box(page, name):
+    return page.locator("li.section").get_by_role("checkbox", name=name)
+
+
+def expect_ticked(page, said, *, pressed=(), **boxes):
+    """Expect what is said, if anything; the choices' states; each box: True, False or None."""
+    if said:
+        expect(page.get_by_role("status").filter(has_text="recordings")).to_contain_text(said)
+    for name, state in zip((SHELF_NAME, TASK_NAME), pressed, strict=True):
+        expect(choice(page, name)).to_have_attribute("aria-pressed", state)
+    for name, is_ticked in boxes.items():
+        state = {"indeterminate": True} if is_ticked is None else {"checked": is_ticked}
+        expect(box(page, name)).to_be_checked(**state)
+
+
+def test_sections_are_ticked_in_all_recordings_at_once_and_one_by_one(page):
+    people = [("P1", "Ada", [SHELF, TASK]), ("P2", "Ada", [SHELF, TASK]), ("P3", "Ben", [SHELF])]
+    drop(page, {"study.zip": study_in_sections(people)})
+    drawn(page)
+    expect(choice(page, SHELF_NAME)).to_have_text(f"{SHELF_NAME} 3 recordings")
+    expect(page.locator("li.section")).to_have_count(0)
+    choice(page, TASK_NAME).click()
+    in_part = "3 of 3 recordings (3 of 5 sections), "
+    expect_ticked(page, in_part, pressed=("true", "false"), P1=None, P2=None, P3=True, Ada=None)
+    # A recording's sections, by keyboard.
+    opener = button(page, "Sections of P1")
+    expect(page.get_by_role("button", name=re.compile("^Sections of"))).to_have_count(2)
+    opener.focus()
+    page.keyboard.press("Enter")
+    expect(opener).to_have_attribute("aria-expanded", "true")
+    assert focused(page) == "Sections of P1"
+    expect(page.locator("li.section")).to_have_text([f" {SHELF_NAME} 0:00", f" {TASK_NAME} 0:00"])
+    expect(section_box(page, SHELF_NAME)).to_be_checked()
+    expect(section_box(page, TASK_NAME)).not_to_be_checked()
+    assert violations(page) == []
+    section_box(page, TASK_NAME).press("Space")
+    expect_ticked(page, "(4 of 5 sections)", pressed=("true", "mixed"), P1=True, P2=None)
+    for name in (TASK_NAME, SHELF_NAME):
+        section_box(page, name).press("Space")
+    rest = "2 of 3 recordings (2 of 5 sections), "
+    expect_ticked(page, rest, pressed=("mixed", "false"), P1=False, P2=None, P3=True)
+    # What is taken back comes back with its sections.
+    button(page, "None").click()
+    expect_ticked(page, "0 of 3 recordings, 0 s", pressed=("false", "false"), P2=False, P3=False)
+    button(page, "Undo").click()
+    expect_ticked(page, rest, pressed=("mixed", "false"), P1=False, P2=None, P3=True)
+    box(page, "P2").hover()
+    button(page, "Only P2").click()
+    expect_ticked(page, "1 of 3 recordings, ", pressed=("mixed", "mixed"), P2=True, P3=False)
+    button(page, "Undo").click()
+    expect_ticked(page, rest, pressed=("mixed", "false"), P1=False, P2=None, P3=True)
+    # The server knows it, too: another export comes between.
+    add_files(page, {"poster.zip": builders.export_zip(name="Poster")})
+    expect(page.get_by_role("group", name="Sections")).to_be_hidden()
+    segments(page).first.click()
+    expect(box(page, "P3")).to_be_visible()
+    expect_ticked(page, "", pressed=("mixed", "false"), P1=False, P2=None, P3=True)
+    box(page, "Ada").click()
+    expect_ticked(page, "3 of 3 recordings, ", pressed=("true", "true"), P1=True, P2=True, Ada=True)
+
+
+def test_many_kinds_of_sections_are_a_few_choices_and_more(page):
+    pairs = [(f"stimulus {k}", f"stimulus {k}") for k in range(15)]
+    no_names = [("", "")] * 2
+    people = [("P1", "Ada", pairs), ("P2", "Ben", [*pairs[:2], pairs[1]]), ("P3", "Cem", no_names)]
+    drop(page, {"study.zip": study_in_sections(people)})
+    drawn(page)
+    choices = page.locator(".choice")
+    expect(choices).to_have_count(12)
+    expect(choices.nth(1)).to_have_text("stimulus 1 → stimulus 1 2 recordings")
+    more = button(page, "4 more")
+    more.press("Enter")
+    expect(more).to_have_attribute("aria-expanded", "true")
+    expect(choices).to_have_count(16)
+    expect(choices.last).to_have_text("Without events 1 recording")
+    choices.last.click()
+    expect(box(page, "P3")).not_to_be_checked()
+    more.press("Enter")
+    expect(choices).to_have_count(12)
+    # Sections between the same events, and those without any, have numbers.
+    for name in ("P2", "P3"):
+        button(page, f"Sections of {name}").click()
+    expect(page.locator("li.section .names")).to_have_text(
+        [
+            " stimulus 0 → stimulus 0",
+            " stimulus 1 → stimulus 1",
+            " stimulus 1 → stimulus 1 (2)",
+            " Section 1",
+            " Section 2",
+        ]
+    )
+    button(page, "Sections of P2").click()
+    expect(page.locator("li.section")).to_have_count(2)
