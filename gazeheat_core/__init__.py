@@ -81,8 +81,9 @@ if TYPE_CHECKING:
         measures_of,
         pool,
         select,
+        shares,
     )
-    from gazeheat_core.settings import COLORMAPS, FigureStyle, Look, Measure, Unit, Weight
+    from gazeheat_core.settings import COLORMAPS, FigureStyle, Look
     from gazeheat_core.study import Study, track_export
     from gazeheat_core.tracks import Track, join
 
@@ -108,7 +109,6 @@ __all__ = [
     "Images",
     "LimitError",
     "Look",
-    "Measure",
     "Output",
     "Peak",
     "PictureError",
@@ -127,10 +127,8 @@ __all__ = [
     "SourceError",
     "Study",
     "Track",
-    "Unit",
     "UnmappedError",
     "Upload",
-    "Weight",
     "account_of",
     "bin_gaze",
     "bin_recordings",
@@ -165,6 +163,7 @@ __all__ = [
     "render_heatmap",
     "render_overlay",
     "select",
+    "shares",
     "track_export",
     "with_picture",
     "with_ratio",

@@ -31,6 +31,7 @@ from gazeheat_core.errors import SettingError, SourceError, shown
 from gazeheat_core.exports.judging import px
 from gazeheat_core.exports.sources import LIMITS, MIB, Limits, Upload, open_source
 from gazeheat_core.model import SHORT_ID_LENGTH, Size
+from gazeheat_core.regions import MOST_REGIONS, Region, check_regions
 from gazeheat_core.selection import (
     ALL_GAZE,
     Counts,
@@ -52,6 +53,7 @@ _NO_SETTINGS = f"no settings of Gazeheat are in it. {_GIVE}"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LONGEST_NUMBER = 15  # digits, which any program reads exactly
 _DEEPEST_FIGURE = 8
+_SIDES = ("left", "top", "right", "bottom")
 _MOST_SECTIONS = 1000  # of a recording, on average
 _WORDS: dict[type, str] = {dict: "object", list: "list", str: "text", int: "whole number"}
 
@@ -139,6 +141,8 @@ class Account:
         What was counted; without its sections.
     sections : tuple of (str, str) or None
         Ids of recordings and of their sections that were counted; None for all.
+    regions : tuple of Region
+        As they were asked for, before they were widened to whole bins.
     """
 
     version: str
@@ -151,6 +155,7 @@ class Account:
     figure: dict[str, Any] | None = None
     selection: Selection = ALL_GAZE
     sections: tuple[tuple[str, str], ...] | None = None
+    regions: tuple[Region, ...] = ()
 
     def as_json(self) -> str:
         """Write the account as one line of JSON, in plain ASCII; equal ones give equal lines."""
@@ -189,6 +194,7 @@ class Account:
                 "window_s": selection.window_s,
                 "sections": self.sections,
             },
+            "regions": [asdict(one) for one in self.regions],
         }
 
     @classmethod
@@ -237,6 +243,7 @@ class Account:
             image_sha256=_digest(image, "sha256"),
             figure=figure,
             **_selection(values, limits),
+            regions=tuple(_regions(values)),
         )
 
     def selection_in(self, study: Study) -> Selection:
@@ -263,6 +270,7 @@ def account_of(
     *,
     selection: Selection = ALL_GAZE,
     histograms: Sequence[RecordingHistogram] | None = None,
+    regions: Iterable[Region] = (),
 ) -> Account:
     """Make the account of a file; it looks at all samples of the chosen recordings.
 
@@ -278,6 +286,7 @@ def account_of(
         What was counted.
     histograms : sequence of RecordingHistogram, optional
         Those of all recordings, as they were selected; selected here without them.
+    regions : iterable of Region, optional
 
     Raises
     ------
@@ -311,6 +320,7 @@ def account_of(
         figure=figure,
         selection=_plain_selection(selection),
         sections=_section_ids(study, positions, selection),
+        regions=tuple(_plain_region(one) for one in regions),
     )
 
 
@@ -623,6 +633,24 @@ def _selection(values: dict[str, Any], limits: Limits) -> dict[str, Any]:
         sections = tuple((recording, section) for recording, section in sections)
     chosen: dict[str, Any] = {one.name: _get(given, one.name, str) for one in COUNTING}
     return {"selection": Selection(**chosen, window_s=window_s), "sections": sections}
+
+
+def _regions(values: dict[str, Any]) -> list[Region]:
+    """Read the regions; earlier versions had none."""
+    given = _get(values, "regions", list) if "regions" in values else []
+    regions = []
+    for one in given[: MOST_REGIONS + 1]:
+        sides: list[Any] = [one.get(side) for side in _SIDES] if isinstance(one, dict) else []
+        if not sides or not all(type(side) in (int, float) for side in sides):
+            raise _not_ours("'regions' holds what is no region")
+        regions.append(_plain_region(Region(_get(one, "name", str), *sides)))
+    check_regions(regions)
+    return regions
+
+
+def _plain_region(region: Region) -> Region:
+    """Write the numbers of a region in one way."""
+    return Region(region.name, *(float(getattr(region, side)) + 0.0 for side in _SIDES))
 
 
 def _is_plain(value: object, levels: int) -> bool:

@@ -22,7 +22,8 @@ from gazeheat_core.account import SOFTWARE, version
 from gazeheat_core.heatmap import Heatmap
 from gazeheat_core.model import Size
 from gazeheat_core.regions import RegionNumbers
-from gazeheat_core.selection import RecordingHistogram
+from gazeheat_core.selection import RecordingHistogram, shares
+from gazeheat_core.settings import Weight
 from gazeheat_core.study import Study
 
 METADATA_FILE = "ro-crate-metadata.json"
@@ -33,6 +34,7 @@ _ABOUT = {
     "values.csv": ("text/csv", f"{_LOOKED_AT}, with the middle of the bins in pixels"),
     "values.npy": ("application/octet-stream", "The same as shares from 0 to 1, for NumPy"),
     "recordings.csv": ("text/csv", "The recordings, and what became of the rows of each"),
+    "regions.csv": ("text/csv", "The regions, and how they were looked at"),
     "settings.json": ("application/json", "Settings, recordings and digests of the data"),
     "methods.txt": ("text/plain", "A paragraph for a paper's section on methods"),
     ".png": ("image/png", "A picture of the heatmap"),
@@ -55,6 +57,7 @@ def report_zip(
     made_on: date,
     *,
     description: str,
+    regions: Sequence[RegionNumbers] = (),
 ) -> bytes:
     """Pack the report.
 
@@ -71,6 +74,8 @@ def report_zip(
     made_on : date
     description : str
         One or two sentences on the whole.
+    regions : sequence of RegionNumbers
+        How regions were looked at; without any, there is no table of them.
 
     Returns
     -------
@@ -80,7 +85,11 @@ def report_zip(
     packed = dict(files)
     packed["values.csv"] = values_csv(heatmap, study.size()).encode()
     packed["values.npy"] = _npy(heatmap)
-    packed["recordings.csv"] = recordings_csv(histograms, ticked).encode("utf-8-sig")
+    packed["recordings.csv"] = recordings_csv(histograms, ticked, heatmap.selection.weight).encode(
+        "utf-8-sig"
+    )
+    if regions:
+        packed["regions.csv"] = regions_csv(regions).encode("utf-8-sig")
     packed[METADATA_FILE] = _metadata(study, packed, made_on, description).encode()
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -135,7 +144,9 @@ def _npy(heatmap: Heatmap) -> bytes:
     return out.getvalue()
 
 
-def recordings_csv(histograms: Sequence[RecordingHistogram], ticked: Sequence[int]) -> str:
+def recordings_csv(
+    histograms: Sequence[RecordingHistogram], ticked: Sequence[int], weight: Weight = "pooled"
+) -> str:
     """Write what became of each recording's rows as a table.
 
     Parameters
@@ -144,9 +155,9 @@ def recordings_csv(histograms: Sequence[RecordingHistogram], ticked: Sequence[in
         Of all recordings.
     ticked : sequence of int
         Positions of those that make the heatmap.
+    weight : "pooled", "recording" or "wearer"
     """
-    chosen = set(ticked)
-    used = sum(histograms[i].counts.used for i in chosen)
+    parts = shares(histograms, ticked, weight)
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(
@@ -163,6 +174,10 @@ def recordings_csv(histograms: Sequence[RecordingHistogram], ticked: Sequence[in
             "undetected",
             "unreadable",
             "listed twice",
+            "in no fixation",
+            "at another time",
+            "without a time",
+            "in other sections",
             "share of the heatmap [%]",
         ]
     )
@@ -172,7 +187,7 @@ def recordings_csv(histograms: Sequence[RecordingHistogram], ticked: Sequence[in
         table.writerow(
             [
                 *map(_text, (one.id, one.name, one.wearer)),
-                "yes" if i in chosen else "no",
+                "yes" if i in parts else "no",
                 f"{one.duration_ns / 1e9:.3f}",
                 f"{interval_ns / 1e6:.3f}" if interval_ns else "",
                 one.rows,
@@ -181,7 +196,11 @@ def recordings_csv(histograms: Sequence[RecordingHistogram], ticked: Sequence[in
                 counts.undetected,
                 counts.unreadable,
                 counts.listed_twice,
-                f"{counts.used / used * 100:.6g}" if used and i in chosen else 0,
+                counts.no_fixation,
+                counts.other_time,
+                counts.no_time,
+                counts.other_section,
+                f"{100 * parts.get(i, 0):.6g}",
             ]
         )
     return out.getvalue()

@@ -49,6 +49,7 @@ from gazeheat_core.images import IMAGE_FILES, ImageFile
 from gazeheat_core.model import Export, ReferenceImage
 from gazeheat_core.output import FILE_KINDS, FigureAsked, FileKind, Output
 from gazeheat_core.parallel import PendingStudy, open_executor, submit_export
+from gazeheat_core.regions import Region, check_regions
 from gazeheat_core.report import free_stem
 from gazeheat_core.sample import sample_zip
 from gazeheat_core.scale import colour_scale
@@ -229,6 +230,8 @@ class Options:
         What is counted, without its sections.
     sections : tuple of str
         Ids and names of events of the sections to count; empty for all.
+    regions : tuple of Region
+        Rectangles to tell about.
     account : Account or None
         What a file says of itself that shall be made again: the look, what is counted, and the
         recordings by their ids.
@@ -256,6 +259,7 @@ class Options:
     recordings: tuple[str, ...]
     selection: Selection
     sections: tuple[str, ...]
+    regions: tuple[Region, ...]
     account: Account | None
     files: tuple[FileKind, ...]
     asked: FigureAsked
@@ -280,6 +284,7 @@ class Options:
         given = vars(_parser().parse_args(arguments))
         known = (*SETTINGS, *COUNTING, *FIGURE_SETTINGS)
         names = [*(setting.name for setting in known), "window", "recording", "section"]
+        names.append("region")
         chosen = {name: given.pop(name) for name in names}
         chosen = {name: value for name, value in chosen.items() if value is not None}
         settings = given.pop("settings")
@@ -293,6 +298,8 @@ class Options:
         account = None if settings is None else find_account(_read_settings(settings), settings)
         recordings = tuple(chosen.pop("recording", ()))
         sections = tuple(chosen.pop("section", ()))
+        regions = tuple(map(Region.parse, chosen.pop("region", ())))
+        check_regions(regions)
         counting = {one.name: chosen.pop(one.name) for one in COUNTING if one.name in chosen}
         selection = Selection(**counting, window_s=_window(chosen.pop("window", None)))
         sizes = {one.name: chosen.pop(one.name) for one in FIGURE_SETTINGS if one.name in chosen}
@@ -307,6 +314,7 @@ class Options:
             recordings=recordings,
             selection=selection,
             sections=sections,
+            regions=regions if account is None else account.regions,
             look=Look(**chosen) if account is None else account.look,
             account=account,
             files=(*IMAGE_FILES, *extra),
@@ -372,6 +380,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FROM:TO",
         help="count these seconds only, after each section's beginning; the second end is not "
         "part of them (default: the whole)",
+    )
+    add(
+        "--region",
+        action="append",
+        metavar="NAME=X0,Y0,X1,Y1",
+        help="tell how a rectangle was looked at, given by two corners in pixels of the picture; "
+        "may be given several times",
     )
     for setting in (*COUNTING, *SETTINGS, *FIGURE_SETTINGS):
         add(
@@ -459,7 +474,9 @@ def _run(options: Options) -> None:
                     f"{export.title}: no gaze lies on the picture, so the heatmap is empty."
                 )
             stem = free_stem(export.name, stems)
-            output = Output(export, histograms, ticked, heatmap, options.look, stem)
+            output = Output(
+                export, histograms, ticked, heatmap, options.look, stem, options.regions
+            )
             files = _draw(output, options, write)
             # Plain ASCII, which every terminal and pipe can carry.
             lines.append(json.dumps(output.told(files)))

@@ -15,10 +15,14 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 
 from gazeheat_core.account import SETTINGS_FILE, Account, account_of, png_texts
 from gazeheat_core.bundle import report_zip
+from gazeheat_core.checks import as_json as checks_as_json
+from gazeheat_core.checks import check_study
 from gazeheat_core.errors import SettingError
 from gazeheat_core.figure import FigureKind, draw_figure
 from gazeheat_core.heatmap import Heatmap, place_px
 from gazeheat_core.images import ImageFile, render_files
+from gazeheat_core.regions import Region, RegionNumbers, look_into
+from gazeheat_core.regions import as_json as regions_as_json
 from gazeheat_core.report import caption, file_name, methods_text
 from gazeheat_core.scale import colour_scale
 from gazeheat_core.selection import RecordingHistogram
@@ -111,6 +115,7 @@ class Output:
     look : Look
     stem : str
         What all names begin with.
+    regions : sequence of Region
     """
 
     study: Study
@@ -119,6 +124,7 @@ class Output:
     heatmap: Heatmap
     look: Look
     stem: str
+    regions: Sequence[Region] = ()
 
     @property
     def pooled(self) -> list[RecordingHistogram]:
@@ -159,7 +165,14 @@ class Output:
             self.look,
             selection=self.heatmap.selection,
             histograms=self.histograms,
+            regions=self.regions,
         )
+
+    @cached_property
+    def looks(self) -> tuple[RegionNumbers, ...]:
+        """How the ticked recordings looked at the regions."""
+        asked = self.heatmap.selection
+        return look_into(self.study, asked, self.ticked, self.histograms, self.regions)
 
     def images(self, parts: Sequence[ImageFile]) -> dict[ImageFile, bytes]:
         """Draw images of the picture's exact size."""
@@ -205,6 +218,7 @@ class Output:
             },
             made_on,
             description=self.caption(),
+            regions=self.looks,
         )
 
     def make(
@@ -250,6 +264,7 @@ class Output:
             "settings": self.account().settings(),
             "maximum": self._maximum(),
             "seconds": self.heatmap.seconds,
+            "regions": regions_as_json(self.looks),
             # One number where all recordings have it.
             "interval_ms": (intervals_ms.pop() or None) if len(intervals_ms) == 1 else None,
             "recordings": [
@@ -263,6 +278,7 @@ class Output:
                 for one in self.pooled
             ],
             "unassigned_rows": self.study.unassigned_rows,
+            "checks": checks_as_json(check_study(self.study)),
             "files": {what: str(path) for what, path in files.items()},
         }
 

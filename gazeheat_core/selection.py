@@ -688,16 +688,6 @@ class Pool:
             selection=self.selection,
         )
 
-    def shares(self) -> dict[int, float]:
-        """Return the part that each recording has in the sum, 0 to 1, by position."""
-        parts = {
-            i: self.histograms[i].amount
-            * (first if self.selection.weight == "pooled" else first + second * 2.0**-_SECOND_BITS)
-            for i, (first, second) in self.factors.items()
-        }
-        whole = sum(parts.values())
-        return {i: part / whole if whole else 0.0 for i, part in parts.items()}
-
     def _factors(self, wanted: Set[int]) -> dict[int, tuple[int, int]]:
         """Return what each recording's histogram is multiplied with in both sums."""
         weight = self.selection.weight
@@ -721,6 +711,31 @@ def _share(amount: int) -> tuple[int, int]:
     """Return 1 / amount in whole numbers of 2 ** -50, and of 2 ** -72."""
     first, rest = divmod(2**_FIRST_BITS, amount)
     return first, (rest << _SECOND_BITS) // amount if amount <= _MOST_AMOUNT else 0
+
+
+def shares(
+    histograms: Sequence[RecordingHistogram], chosen: Iterable[int], weight: Weight = "pooled"
+) -> dict[int, float]:
+    """Return the part that each of some recordings has in their sum, 0 to 1, by position.
+
+    Parameters
+    ----------
+    histograms : sequence of RecordingHistogram
+    chosen : iterable of int
+        Positions of the recordings.
+    weight : "pooled", "recording" or "wearer"
+    """
+    groups: dict[str, list[int]] = {}
+    for i in chosen:
+        group = "" if weight == "pooled" else group_of(weight, i, histograms[i])
+        groups.setdefault(group, []).append(i)
+    totals = {group: sum(histograms[i].amount for i in some) for group, some in groups.items()}
+    say = sum(total > 0 for total in totals.values())
+    return {
+        i: histograms[i].amount / totals[group] / say if totals[group] else 0.0
+        for group, some in groups.items()
+        for i in some
+    }
 
 
 def pool(

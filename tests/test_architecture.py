@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "regions": MODEL | TRACKS | {"windows", "settings", "study", "selection"},
     "scale": MODEL | {"settings", "heatmap"},
     "checks": MODEL | TRACKS | {"settings", "study", "selection", "exports"},
-    "account": MODEL | {"settings", "study", "selection", "exports"},
+    "account": MODEL | {"settings", "study", "selection", "regions", "exports"},
     "sample": MODEL,
     "library": MODEL | {"exports"},
     "cache": MODEL | TRACKS | {"study", "stopping"},
@@ -48,9 +48,9 @@ MAY_IMPORT = {
     "chart": MODEL | {"settings", "heatmap", "colormaps", "scale"},
     "report": MODEL | {"account", "heatmap", "library", "scale", "selection", "settings", "study"},
     "figure": MODEL | {"account", "colormaps", "heatmap", "images", "png", "settings"},
-    "bundle": MODEL | {"account", "heatmap", "regions", "selection", "study"},
+    "bundle": MODEL | {"account", "heatmap", "regions", "selection", "settings", "study"},
     "output": MODEL
-    | {"account", "bundle", "figure", "heatmap", "images", "report"}
+    | {"account", "bundle", "checks", "figure", "heatmap", "images", "regions", "report"}
     | {"scale", "selection", "settings", "study"},
 }
 BELOW = set(MAY_IMPORT)

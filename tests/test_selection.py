@@ -286,7 +286,9 @@ def test_a_wearer_has_one_say_with_all_of_theirs():
     pool = gh.Pool.over(one, gh.Selection(weight="wearer"))
     flat = pool.take({0, 1, 2}).bins.reshape(-1)
     assert flat[[1, 2, 3]] == pytest.approx([0.25, 0.75, 1], rel=1e-15)
-    assert pool.shares() == pytest.approx({0: 0.125, 1: 0.375, 2: 0.5})
+    assert gh.shares(pool.histograms, {0, 1, 2}, "wearer") == {0: 0.125, 1: 0.375, 2: 0.5}
+    assert gh.shares(pool.histograms, [0, 2], "recording") == {0: 0.5, 2: 0.5}
+    assert gh.shares(pool.histograms, [0, 1]) == {0: 0.25, 1: 0.75}
     # Without the long one, the short one is all that Ada has.
     assert pool.take({0, 2}).bins.reshape(-1)[[1, 2, 3]] == pytest.approx([1, 0, 1], rel=1e-15)
 

@@ -10,7 +10,7 @@ import gazeheat_core as gh
 from gazeheat_core.page.session import Opened, my_visit
 from gazeheat_core.page.when import Window, choose_window
 from gazeheat_core.report import asked_in_words
-from gazeheat_core.settings import COUNTING, MEASURE, SCALE, WEIGHT, ChoiceSetting
+from gazeheat_core.settings import COUNTING, MEASURE, SCALE, WEIGHT, ChoiceSetting, Measure, Weight
 
 # Named choices: what is counted, and the blur that goes with it.
 _AS_SPECIFIED = ("gaze", SCALE.default)
@@ -66,7 +66,7 @@ def choose_selection(opened: Opened) -> gh.Selection:
     return selection
 
 
-def choose(setting: ChoiceSetting[gh.Measure] | ChoiceSetting[gh.Weight]) -> None:
+def choose(setting: ChoiceSetting[Measure] | ChoiceSetting[Weight]) -> None:
     """Show a setting that is one of several names; its value lives in the page's address."""
     st.selectbox(
         setting.title,
@@ -78,7 +78,7 @@ def choose(setting: ChoiceSetting[gh.Measure] | ChoiceSetting[gh.Weight]) -> Non
     )
 
 
-def set_measure(measure: gh.Measure, scale: float) -> None:
+def set_measure(measure: Measure, scale: float) -> None:
     """Set all that a named choice stands for."""
     st.session_state.update(
         {MEASURE.name: measure, WEIGHT.name: WEIGHT.default, SCALE.title.lower(): scale}

@@ -11,6 +11,11 @@ from gazeheat_core.page.library import choose_from_server
 from gazeheat_core.page.markup import isolated, plain
 from gazeheat_core.page.session import Opened, Visit, my_visit
 
+ONE_MAP, CHECK = "One map", "Check"
+VIEWS = {
+    ONE_MAP: "gaze of all ticked recordings together",
+    CHECK: "whether the data are fine, a sentence for each question",
+}
 # So many open exports are a row of segments; more are a list.
 MOST_SEGMENTS = 4
 
@@ -29,7 +34,22 @@ def bar() -> int:
             drop_exports("Exports, or a picture for this one")
             choose_from_server()
         st.button("Clear", on_click=visit.clear, help="Close everything that was loaded.")
+        st.space("stretch")
+        choose_view()
     return number
+
+
+def choose_view() -> None:
+    """Show what there is to see of a study: its map, or whether its data are fine."""
+    st.segmented_control(
+        "View",
+        list(VIEWS),
+        default=ONE_MAP,
+        key="view",
+        required=True,
+        label_visibility="collapsed",
+        help="\n".join(f"- **{view}**: {what}" for view, what in VIEWS.items()),
+    )
 
 
 def choose(visit: Visit) -> int:

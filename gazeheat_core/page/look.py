@@ -31,6 +31,7 @@ from gazeheat_core.settings import (
     ChoiceSetting,
     NumberSetting,
     Setting,
+    Unit,
 )
 
 Name = TypeVar("Name", bound=str)
@@ -90,7 +91,7 @@ def choose_look(opened: Opened) -> gh.Look:
     return gh.Look(scale, opacity, colormap, kind, unit, top or 0.0, bottom, levels)
 
 
-_UNIT_SIGNS: dict[gh.Unit, str] = {"percent": "%", "seconds": "s", "share": "%"}
+_UNIT_SIGNS: dict[Unit, str] = {"percent": "%", "seconds": "s", "share": "%"}
 
 
 def lines() -> tuple[float, ...]:

@@ -19,7 +19,8 @@ from threadpoolctl import threadpool_limits
 
 import gazeheat_core as gh
 from gazeheat_core.page.asked import choose_selection
-from gazeheat_core.page.bar import bar
+from gazeheat_core.page.bar import CHECK, bar
+from gazeheat_core.page.checks import checks
 from gazeheat_core.page.downloads import downloads
 from gazeheat_core.page.frame import TITLE, kept, show_messages, show_notices
 from gazeheat_core.page.look import choose_look
@@ -69,6 +70,8 @@ def study() -> None:
     show_notices(opened)
     if opened.export.image is None:
         ask_for_picture(opened)
+    elif st.session_state.get("view") == CHECK:
+        checks(opened)
     else:
         workbench(number)
 

@@ -22,6 +22,7 @@ from gazeheat_core.report import (
     recording_facts,
     ticked_in_words,
 )
+from gazeheat_core.settings import Measure
 
 # With more recordings than that, there is a filter.
 RECORDINGS_WITHOUT_FILTER = 12
@@ -40,7 +41,8 @@ def told(opened: Opened) -> dict[str, Any]:
     histograms, ticked = opened.histograms, opened.ticked
     assert opened.pool is not None
     pooled = sum(one.counts.used for one in opened.pooled)
-    measure, parts = opened.pool.selection.measure, opened.pool.shares()
+    asked = opened.pool.selection
+    measure, parts = asked.measure, gh.shares(histograms, ticked, asked.weight)
     groups = by_wearer(histograms)
     has_headings = any(group["wearer"] for group in groups)
     shares = [parts.get(i, 0.0) if i in ticked else None for i in range(len(histograms))]
@@ -123,7 +125,7 @@ def counted_sections(opened: Opened) -> tuple[int, int] | None:
 def row(
     histogram: gh.RecordingHistogram,
     share: float | None,
-    measure: gh.Measure = "gaze",
+    measure: Measure = "gaze",
     *,
     has_heading: bool,
 ) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from gazeheat_core.exports import LIMITS, formats
 from gazeheat_core.exports.sources import GIB
 from gazeheat_core.page.server import File, Loan, close_session
 from gazeheat_core.report import recordings
+from gazeheat_core.settings import Measure
 
 log = logging.getLogger("gazeheat")
 
@@ -89,7 +90,7 @@ class Opened:
     sections: dict[int, set[int]] = field(default_factory=dict)
     generation: int = 0
     pool: gh.Pool | None = None
-    measures: tuple[gh.Measure, ...] = ()
+    measures: tuple[Measure, ...] = ()
     longest_s: float = 0.0
     window_s: tuple[float, float] | None = None
     loan: Loan = field(default_factory=Loan)
