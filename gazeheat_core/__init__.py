@@ -67,21 +67,18 @@ if TYPE_CHECKING:
         recording_labels,
     )
     from gazeheat_core.output import FILE_KINDS, FigureAsked, Output
+    from gazeheat_core.pooling import Pool, Pooled, pool, shares
     from gazeheat_core.regions import Region, RegionCounts, RegionNumbers, look_into
     from gazeheat_core.scale import ColourScale, colour_scale
     from gazeheat_core.selection import (
         Counts,
-        Pool,
-        Pooled,
         RecordingHistogram,
         Selection,
         bin_recordings,
         check_measure,
         longest_section_s,
         measures_of,
-        pool,
         select,
-        shares,
     )
     from gazeheat_core.settings import COLORMAPS, FigureStyle, Look
     from gazeheat_core.study import Study, track_export
@@ -178,6 +175,7 @@ _HOMES = (
     "tracks",
     "study",
     "selection",
+    "pooling",
     "regions",
     "heatmap",
     "scale",

@@ -21,8 +21,9 @@ import numpy as np
 from gazeheat_core.account import SOFTWARE, version
 from gazeheat_core.heatmap import Heatmap
 from gazeheat_core.model import Size
+from gazeheat_core.pooling import shares
 from gazeheat_core.regions import RegionNumbers
-from gazeheat_core.selection import RecordingHistogram, shares
+from gazeheat_core.selection import RecordingHistogram
 from gazeheat_core.settings import Weight
 from gazeheat_core.study import Study
 

@@ -207,11 +207,9 @@ class _Seen:
 def _look(study: Study, total: IntArray) -> Iterator[_Seen]:
     """Look at each recording; add its histogram to an array of the grid's shape."""
     size = study.grid.size if study.image is None else study.size()
-    bins = np.empty_like(total)
     for recording, histogram in zip(study.recordings, select(study), strict=True):
-        bins[:] = 0
-        for counts_in in (bins, total):
-            histogram.add(counts_in.reshape(-1), 1)
+        bins = histogram.bins
+        total += bins
         sections, counts = recording.sections, histogram.counts
         listed_twice = sum(section.listed_twice for section in sections)
         yield _Seen(

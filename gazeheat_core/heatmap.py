@@ -18,7 +18,8 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
 from gazeheat_core.model import FloatArray, Size, grid_shape
-from gazeheat_core.selection import ALL_GAZE, Counts, Pooled, RecordingHistogram, Selection, pool
+from gazeheat_core.pooling import Pooled, pool
+from gazeheat_core.selection import ALL_GAZE, Counts, RecordingHistogram, Selection
 from gazeheat_core.settings import Look
 
 # Where the kernel ends, in sigmas.

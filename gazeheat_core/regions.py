@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from gazeheat_core.errors import SettingError, listed, shown
 from gazeheat_core.model import IntArray, Size
+from gazeheat_core.pooling import group_of
 from gazeheat_core.selection import (
     TICKS_A_SECOND,
     RecordingHistogram,
     Selection,
     Stretch,
-    group_of,
     stretches,
 )
 from gazeheat_core.settings import Measure, Weight

@@ -1,4 +1,4 @@
-"""What is asked of a study: one histogram for each recording, and their weighted sum.
+"""What is asked of a study: one histogram for each recording.
 
 A recording's ticked sections are cut to the window and counted; an entry that two of them
 list counts once. All that follows works on these histograms and does not depend on the
@@ -7,11 +7,11 @@ number of samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,14 @@ from gazeheat_core.errors import SettingError
 from gazeheat_core.model import Export, IntArray, recording_labels
 from gazeheat_core.settings import COUNTING, MEASURE, Measure, Weight
 from gazeheat_core.study import RecordingTracks, SectionTracks, Study, track_export
-from gazeheat_core.tracks import TICK_NS, Track, join
+from gazeheat_core.tracks import TICK_NS, Track, join, no_track
 from gazeheat_core.windows import counted_track, entries_a_histogram
 
 TICKS_A_SECOND = 1_000_000_000 // TICK_NS
 _LONGEST_S = 1e9
 _NS_A_MS = 1_000_000
+# Few entries that are counted together.
+_AT_A_TIME = 2**18
 
 
 class _Entries(NamedTuple):
@@ -168,11 +170,8 @@ class RecordingHistogram:
         The time that 1 in the histogram stands for; None where it cannot be told.
     shape : (int, int)
         Rows and columns of the grid.
-    add : callable
-        Adds the histogram to an array, as often as it is told.
-    inside : callable
-        Tells what is counted in rectangles of bins. It takes their slices of rows and columns,
-        and for each code of the grid a number with bit ``i`` where the rectangle ``i`` holds it.
+    part : Part
+        The entries themselves.
     """
 
     id: str
@@ -185,15 +184,15 @@ class RecordingHistogram:
     amount: int
     entry_ns: int | None
     shape: tuple[int, int]
-    add: Callable[[IntArray, int], None]
-    inside: Callable[[Sequence[tuple[slice, slice]], npt.NDArray[Any]], list[int]]
+    part: Part
 
     @property
-    def bins(self) -> npt.NDArray[np.int64]:
+    def bins(self) -> IntArray:
         """What is counted in each bin, of the grid's shape; row 0 is the top."""
-        total = np.zeros(self.shape, np.int64)
-        self.add(total.reshape(-1), 1)
-        return total
+        rows, columns = self.shape
+        total = np.zeros(rows * columns + 2, np.int64)
+        add_parts(total, [(self.part, 1)])
+        return total[:-2].reshape(self.shape)
 
     @property
     def rows(self) -> int:
@@ -206,6 +205,20 @@ class RecordingHistogram:
         if not self.amount:
             return 0
         return None if self.entry_ns is None else self.amount * self.entry_ns
+
+    def inside(
+        self, rectangles: Sequence[tuple[slice, slice]], marks: npt.NDArray[Any]
+    ) -> list[int]:
+        """Return what is counted in rectangles of bins.
+
+        Parameters
+        ----------
+        rectangles : sequence of (slice, slice)
+            Rows and columns.
+        marks : array, shape (codes,)
+            For each code a number whose bit ``i`` is set where rectangle ``i`` holds it.
+        """
+        return self.part.inside(self.shape, rectangles, marks)
 
 
 def measures_of(study: Study) -> tuple[Measure, ...]:
@@ -255,6 +268,8 @@ def longest_section_s(study: Study) -> float:
 def select(study: Study, selection: Selection = ALL_GAZE) -> tuple[RecordingHistogram, ...]:
     """Take the histogram of every recording of a study, in its order.
 
+    Whole recordings are counted once: a study keeps what was counted of them.
+
     Parameters
     ----------
     study : Study
@@ -262,11 +277,7 @@ def select(study: Study, selection: Selection = ALL_GAZE) -> tuple[RecordingHist
         By default all gaze.
     """
     counting = _Counting(study, selection)
-    labels = recording_labels(study.recordings)
-    return tuple(
-        counting.histogram(position, recording, label)
-        for position, (recording, label) in enumerate(zip(study.recordings, labels, strict=True))
-    )
+    return tuple(counting.histogram(i) for i in range(len(study.recordings)))
 
 
 def bin_recordings(export: Export) -> tuple[RecordingHistogram, ...]:
@@ -317,57 +328,173 @@ def stretches(
     """
     counting = _Counting(study, selection)
     for position in positions:
-        yield counting.stretches(counting.wanted(position, study.recordings[position]))
+        yield counting.stretches(counting.wanted(position))
+
+
+class _Place(NamedTuple):
+    """A section, and what of it is the same whatever is asked for.
+
+    Attributes
+    ----------
+    track : Track
+        Of gaze, or of fixations.
+    start : int
+        The section's beginning, in ticks since the Unix epoch.
+    rows, unreadable, listed_twice, untimed : int
+        Rows of the file; some of which cannot be read, repeat another one, or have no time.
+    duration_ns : int
+    """
+
+    track: Track
+    start: int
+    rows: int
+    unreadable: int
+    listed_twice: int
+    untimed: int
+    duration_ns: int
+
+    @classmethod
+    def of(cls, section: SectionTracks, *, of_fixations: bool) -> _Place:
+        """Take it from a section."""
+        if of_fixations:
+            track = no_track() if section.fixations is None else section.fixations
+            lost = section.fixations_unreadable, section.fixations_listed_twice
+            rows = section.fixation_rows
+        else:
+            track, rows = section.gaze, section.rows
+            lost = section.unreadable, section.listed_twice
+        untimed = len(track) - track.timed
+        duration_ns = section.last_ns - section.first_ns
+        return cls(track, section.start, rows, *lost, untimed, duration_ns)
+
+
+@dataclass(eq=False, slots=True)
+class _Prepared:
+    """A recording, and what of it is the same whatever is asked for.
+
+    Attributes
+    ----------
+    recording : RecordingTracks
+    label : str
+    interval_ns : int
+    places : tuple of _Place
+        Its sections.
+    overlaps : bool
+        Whether some of them share some time.
+    whole : dict of str to RecordingHistogram
+        All of it, by measure, once it was counted.
+    """
+
+    recording: RecordingTracks
+    label: str
+    interval_ns: int
+    places: tuple[_Place, ...]
+    overlaps: bool
+    whole: dict[Measure, RecordingHistogram] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, recording: RecordingTracks, label: str, *, of_fixations: bool) -> _Prepared:
+        """Take it from a recording."""
+        places = tuple(_Place.of(one, of_fixations=of_fixations) for one in recording.sections)
+        groups = _overlapping((one.track, 0, len(one.track)) for one in places)
+        overlaps = any(len(group) > 1 for group in groups)
+        return cls(recording, label, recording.sampling_interval_ns, places, overlaps)
+
+
+_prepared: WeakKeyDictionary[Study, dict[bool, list[_Prepared]]] = WeakKeyDictionary()
+
+
+def _prepare(study: Study, *, of_fixations: bool) -> list[_Prepared]:
+    """Return a study's recordings; visitors who have it open share them."""
+    both = _prepared.setdefault(study, {})
+    if of_fixations not in both:
+        labels = recording_labels(study.recordings)
+        both[of_fixations] = [
+            _Prepared.of(recording, label, of_fixations=of_fixations)
+            for recording, label in zip(study.recordings, labels, strict=True)
+        ]
+    return both[of_fixations]
 
 
 class _Counting:
     """Counts what is asked of the recordings of a study."""
 
     def __init__(self, study: Study, selection: Selection) -> None:
-        self.grid = study.grid
+        self.shape = study.grid.shape
+        self.outside = study.grid.outside
         self.selection = selection
         self.entries = _ENTRIES[selection.measure]
-        tracks = [self.track(section) for one in study.recordings for section in one.sections]
-        entries = sum(len(track) for track in tracks if track is not None)
+        self.prepared = _prepare(study, of_fixations=self.entries.of_fixations)
+        window_s = selection.window_s
+        self.window = window_s and tuple(round(one * TICKS_A_SECOND) for one in window_s)
         # Fixations are few, and a kept histogram of milliseconds could not tell how many.
-        is_kept = not self.entries.of_fixations
-        self.step = entries_a_histogram(entries, study.grid.codes) if is_kept else 0
+        self.step = 0
+        if not self.entries.of_fixations:
+            entries = sum(len(place.track) for one in self.prepared for place in one.places)
+            self.step = entries_a_histogram(entries, study.grid.codes)
 
-    def track(self, section: SectionTracks) -> Track | None:
-        """Return the entries of a section."""
-        return section.fixations if self.entries.of_fixations else section.gaze
-
-    def histogram(
-        self, position: int, recording: RecordingTracks, label: str
-    ) -> RecordingHistogram:
+    def histogram(self, position: int) -> RecordingHistogram:
         """Count one recording."""
-        sections = self.wanted(position, recording)
-        part = self.part(sections)
-        counts, amount = self.account(recording, sections, part)
-        interval_ns = recording.sampling_interval_ns
-        return RecordingHistogram(
-            id=recording.id,
-            name=recording.name,
-            wearer=recording.wearer,
-            label=label,
-            duration_ns=sum(section.last_ns - section.first_ns for section in sections),
-            sampling_interval_ns=interval_ns,
-            counts=counts,
-            amount=amount,
-            entry_ns=self.entry_ns(interval_ns),
-            shape=self.grid.shape,
-            add=part.add_to,
-            inside=partial(part.inside, self.grid.shape),
-        )
+        one = self.prepared[position]
+        places = self.wanted(position)
+        if self.window is not None or len(places) < len(one.places):
+            return self.count(one, places)
+        measure = self.selection.measure
+        if measure not in one.whole:
+            one.whole[measure] = self.count(one, places)
+        return one.whole[measure]
 
-    def wanted(self, position: int, recording: RecordingTracks) -> list[SectionTracks]:
+    def wanted(self, position: int) -> Sequence[_Place]:
         """Return the sections of a recording that are asked for."""
-        wanted = self.selection.sections
-        return [
-            section
-            for place, section in enumerate(recording.sections)
-            if wanted is None or (position, place) in wanted
-        ]
+        places, wanted = self.prepared[position].places, self.selection.sections
+        if wanted is None:
+            return places
+        return [place for k, place in enumerate(places) if (position, k) in wanted]
+
+    def count(self, one: _Prepared, places: Sequence[_Place]) -> RecordingHistogram:
+        """Count the entries of sections of a recording, and account for every row."""
+        part = self.part(one, places)
+        used, outside, undetected, amount = part.kinds()
+        rows = unreadable = untimed = duration_ns = 0
+        listed_twice = part.listed_twice
+        for place in places:
+            rows += place.rows
+            unreadable += place.unreadable
+            listed_twice += place.listed_twice
+            untimed += place.untimed
+            duration_ns += place.duration_ns
+        if self.window is None:
+            untimed = 0
+        kinds = used + outside + undetected
+        # A gaze sample outside of fixations has the value 0.
+        no_fixation = part.entries - kinds
+        other_section = 0
+        if len(places) < len(one.places):
+            other_section = sum(place.rows for place in one.places) - rows
+        recording = one.recording
+        return RecordingHistogram(
+            recording.id,
+            recording.name,
+            recording.wearer,
+            one.label,
+            duration_ns,
+            one.interval_ns,
+            Counts(
+                used,
+                outside,
+                undetected,
+                unreadable,
+                listed_twice,
+                no_fixation,
+                rows - kinds - unreadable - listed_twice - untimed - no_fixation,
+                untimed,
+                other_section,
+            ),
+            amount,
+            self.entry_ns(one.interval_ns),
+            self.shape,
+            part,
+        )
 
     def entry_ns(self, interval_ns: int) -> int | None:
         """Return the time that 1 in a histogram stands for."""
@@ -375,18 +502,22 @@ class _Counting:
             return _NS_A_MS if self.entries.weighted else None
         return interval_ns or None
 
-    def stretches(self, sections: Sequence[SectionTracks]) -> list[Stretch]:
-        """Cut the sections to the window."""
+    def stretches(self, places: Iterable[_Place]) -> list[Stretch]:
+        """Cut sections to the window."""
         return [
-            Stretch(track, *self.bounds(track, section), section.start, self.entries.weighted)
-            for section in sections
-            if (track := self.track(section)) is not None and len(track)
+            Stretch(place.track, *self.bounds(place), place.start, self.entries.weighted)
+            for place in places
+            if len(place.track)
         ]
 
-    def part(self, sections: Sequence[SectionTracks]) -> _Part:
-        """Cut the sections to the window; those that then share some time become one."""
-        part = _Part(self.grid.outside, *self.entries)
-        for together in _overlapping(one[:3] for one in self.stretches(sections)):
+    def part(self, one: _Prepared, places: Sequence[_Place]) -> Part:
+        """Cut sections to the window; those that then share some time become one."""
+        part = Part(self.outside, *self.entries)
+        if not one.overlaps:
+            for place in places:
+                part.take(place.track, *self.bounds(place), self.step)
+            return part
+        for together in _overlapping(stretch[:3] for stretch in self.stretches(places)):
             if len(together) == 1:
                 part.take(*together[0], self.step)
             else:
@@ -395,53 +526,12 @@ class _Counting:
                 part.take(track, 0, len(track), 0)
         return part
 
-    def bounds(self, track: Track, section: SectionTracks) -> tuple[int, int]:
-        """Return the first entry of a track in the window, and the first one after it."""
-        if self.selection.window_s is None:
-            return 0, len(track)
-        start = section.start
-        return track.bounds(
-            *(start + round(seconds * TICKS_A_SECOND) for seconds in self.selection.window_s)
-        )
-
-    def account(
-        self, recording: RecordingTracks, sections: Sequence[SectionTracks], part: _Part
-    ) -> tuple[Counts, int]:
-        """Account for every row of a recording; return also what is counted in all."""
-        used, outside, undetected, amount = part.kinds()
-        rows = sum(map(self.rows, sections))
-        no_time = 0
-        if self.selection.window_s is not None:
-            tracks = [track for section in sections if (track := self.track(section)) is not None]
-            no_time = sum(len(track) - track.timed for track in tracks)
-        of_fixations = self.entries.of_fixations
-        unreadable = sum(
-            section.fixations_unreadable if of_fixations else section.unreadable
-            for section in sections
-        )
-        listed_twice = part.listed_twice + sum(
-            section.fixations_listed_twice if of_fixations else section.listed_twice
-            for section in sections
-        )
-        kinds = used + outside + undetected
-        # A gaze sample outside of fixations has the value 0.
-        no_fixation = part.entries - kinds
-        known = kinds + unreadable + listed_twice + no_time + no_fixation
-        return Counts(
-            used=used,
-            outside=outside,
-            undetected=undetected,
-            unreadable=unreadable,
-            listed_twice=listed_twice,
-            no_fixation=no_fixation,
-            other_time=rows - known,
-            no_time=no_time,
-            other_section=sum(map(self.rows, recording.sections)) - rows,
-        ), amount
-
-    def rows(self, section: SectionTracks) -> int:
-        """Return how many rows of the file are of a section."""
-        return section.fixation_rows if self.entries.of_fixations else section.rows
+    def bounds(self, place: _Place) -> tuple[int, int]:
+        """Return the first entry of a section in the window, and the first one after it."""
+        if self.window is None:
+            return 0, len(place.track)
+        start, stop = self.window
+        return place.track.bounds(place.start + start, place.start + stop)
 
 
 _Bounded = tuple[Track, int, int]
@@ -466,10 +556,25 @@ def _overlapping(tracks: Iterable[_Bounded]) -> list[list[_Bounded]]:
 
 
 @dataclass(eq=False, slots=True)
-class _Part:
+class Part:
     """The part of a recording that is asked for.
 
     Many entries are one histogram, in which few more are counted one by one.
+
+    Attributes
+    ----------
+    outside : int
+        As of the grid.
+    of_fixations, weighted : bool
+        What the entries are, and whether they count with their value.
+    entries : int
+        How many they are; gaze samples in no fixation among them.
+    listed_twice : int
+        Those that were left out, since another section lists them too.
+    codes : array, shape (codes,), or None
+        The histogram of many; outside and undetected at its end.
+    few : list of (array, array or None)
+        Cells, and values where they count with these.
     """
 
     outside: int
@@ -488,21 +593,16 @@ class _Part:
         step : int
             Entries that a long track has at least; 0 where it has no kept histograms.
         """
+        if first >= last:
+            return
         self.entries += last - first
-        codes = self.outside + 2
         if not step or len(track) <= step:
-            stretch = slice(first, last)
-            value = track.value[stretch] if self.weighted else None
-            self.few.append((track.cell[stretch], value))
+            value = track.value[first:last] if self.weighted else None
+            self.few.append((track.cell[first:last], value))
             return
-        counted = counted_track(track, codes, weighted=self.weighted)
-        if (first, last) == (0, len(track)) and self.codes is None:
-            self.codes = counted.whole
-            return
-        # Its own copy: that of the whole track is kept for others.
-        own = np.zeros(codes, np.int64) if self.codes is None else self.codes.astype(np.int64)
-        counted.add_to(own, first, last, step)
-        self.codes = own
+        counted = counted_track(track, self.outside + 2, weighted=self.weighted)
+        codes = counted.between(first, last, step)
+        self.codes = codes if self.codes is None else self.codes.astype(np.int64) + codes
 
     def kinds(self) -> tuple[int, int, int, int]:
         """Return how many entries are used, outside and undetected, and what is counted."""
@@ -511,37 +611,27 @@ class _Part:
             used = amount = int(self.codes[: self.outside].sum())
             outside, undetected = self.codes[self.outside :].tolist()
         for cell, value in self.few:
-            if value is None:
-                count = len(cell)
-                inside = int(np.count_nonzero(cell < self.outside))
-                amount += inside
-            else:
-                if not self.of_fixations:
-                    cell, value = cell[value > 0], value[value > 0]
-                is_inside = cell < self.outside
-                count, inside = len(cell), int(np.count_nonzero(is_inside))
-                amount += int(value[is_inside].sum(dtype=np.int64))
+            count = len(cell)
+            is_inside = cell < self.outside
+            if value is not None and not self.of_fixations:
+                is_counted = value > 0
+                count = int(np.count_nonzero(is_counted))
+                is_inside &= is_counted
+            inside = int(np.count_nonzero(is_inside))
             used += inside
+            amount += (
+                int(value[is_inside].sum(dtype=np.int64))
+                if value is not None and self.of_fixations
+                else inside
+            )
             if inside < count:
-                beside = int(np.count_nonzero(cell == self.outside))
+                is_beside = cell == self.outside
+                if value is not None and not self.of_fixations:
+                    is_beside &= is_counted
+                beside = int(np.count_nonzero(is_beside))
                 outside += beside
                 undetected += count - inside - beside
         return used, outside, undetected, amount
-
-    def add_to(self, total: IntArray, times: int) -> None:
-        """Add the histogram to an array, as often as it is told."""
-        if self.codes is not None:
-            codes = self.codes[: self.outside]
-            if times == 1:
-                total += codes
-            elif times:
-                total += times * codes.astype(np.int64)
-        for cell, value in self.few:
-            is_inside = cell < self.outside
-            amount: Any = times
-            if value is not None:
-                amount = times * value[is_inside].astype(np.int64)
-            np.add.at(total, cell[is_inside].astype(np.intp), amount)
 
     def inside(
         self,
@@ -569,189 +659,35 @@ class _Part:
         return amounts
 
 
-# --- Together ------------------------------------------------------------------------
-
-# Shares of a recording are whole numbers of 2 ** -72, in two parts: sums are then exact, the
-# same in whatever order recordings are ticked. A recording's first parts add up to 2 ** 50, so
-# that those of 5,000 recordings stay below 2 ** 63.
-_FIRST_BITS, _SECOND_BITS = 50, 22
-# What a recording may amount to, so that its second parts stay below 2 ** 63 as well.
-_MOST_AMOUNT = 2**40
-
-
-def group_of(weight: Weight, position: int, one: RecordingHistogram) -> str:
-    """Return what has one say: all, a recording, or a wearer with all of theirs.
+def add_parts(total: IntArray, parts: Iterable[tuple[Part, int]]) -> None:
+    """Add the histograms of parts of recordings to an array, each as often as it is told.
 
     Parameters
     ----------
-    weight : "pooled", "recording" or "wearer"
-    position : int
-        Of the recording in its study.
-    one : RecordingHistogram
+    total : int64 array, shape (codes,)
+    parts : iterable of (Part, int)
     """
-    if weight == "pooled":
-        return "all"
-    by_wearer = weight == "wearer" and one.wearer
-    return f"wearer {one.wearer}" if by_wearer else f"recording {position}"
+    cells: list[npt.NDArray[Any]] = []
+    amounts: list[npt.NDArray[np.int64]] = []
+    waiting = 0
+    for part, times in parts:
+        if part.codes is not None:
+            total += part.codes if times == 1 else times * part.codes.astype(np.int64)
+        for cell, value in part.few:
+            cells.append(cell)
+            amounts.append(
+                np.full(len(cell), times) if value is None else times * value.astype(np.int64)
+            )
+            waiting += len(cell)
+            if waiting > _AT_A_TIME:
+                _add_few(total, cells, amounts)
+                cells, amounts, waiting = [], [], 0
+    _add_few(total, cells, amounts)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Pooled:
-    """Some recordings together.
-
-    Attributes
-    ----------
-    bins : int64 or float64 array, shape (rows, columns)
-        The sum of their histograms; with equal weights, of their shares.
-    gaze_ns : int64 array, shape (rows, columns), or None
-        The time that is in each bin; None with equal weights, and where it cannot be told.
-    counts : Counts
-        The sum of theirs.
-    recordings : int
-        How many they are.
-    amount : int
-        What their histograms add up to: samples, fixations, or their milliseconds.
-    total_ns : int or None
-        The time that all of it stands for; None where it cannot be told.
-    selection : Selection
-    """
-
-    bins: IntArray | npt.NDArray[np.float64]
-    gaze_ns: IntArray | None
-    counts: Counts
-    recordings: int
-    amount: int
-    total_ns: int | None
-    selection: Selection
-
-
-@dataclass(eq=False, slots=True)
-class Pool:
-    """The weighted sum of some histograms, changed by what is ticked and unticked.
-
-    A tick costs the same with a thousand recordings as with two.
-
-    Attributes
-    ----------
-    histograms : tuple of RecordingHistogram
-    selection : Selection
-    first, second : int64 array
-        Of the grid's shape. Pooled: the sum, and the time that is in each bin as far as it is
-        known. With equal weights: both parts of the sum of shares.
-    """
-
-    histograms: tuple[RecordingHistogram, ...]
-    selection: Selection
-    first: IntArray
-    second: IntArray
-    factors: dict[int, tuple[int, int]] = field(default_factory=dict)
-
-    @classmethod
-    def over(cls, study: Study, selection: Selection = ALL_GAZE) -> Pool:
-        """Return an empty sum over the recordings of a study."""
-        return cls.of(select(study, selection), study.grid.shape, selection)
-
-    @classmethod
-    def of(
-        cls,
-        histograms: tuple[RecordingHistogram, ...],
-        shape: tuple[int, int],
-        selection: Selection = ALL_GAZE,
-    ) -> Pool:
-        """Return an empty sum over histograms of a shape, as they were selected."""
-        return cls(histograms, selection, np.zeros(shape, np.int64), np.zeros(shape, np.int64))
-
-    def take(self, wanted: Set[int]) -> Pooled:
-        """Return the sum over some recordings, by their positions.
-
-        Its arrays may be the pool's own, which the next call changes.
-        """
-        factors = self._factors(wanted)
-        none = (0, 0)
-        for i in factors.keys() | self.factors.keys():
-            new, old = factors.get(i, none), self.factors.get(i, none)
-            for total, times, before in zip((self.first, self.second), new, old, strict=True):
-                if times != before:
-                    self.histograms[i].add(total.reshape(-1), times - before)
-        self.factors = factors
-        chosen = [self.histograms[i] for i in wanted]
-        times_ns = [one.gaze_ns for one in chosen]
-        is_timed = None not in times_ns
-        is_pooled = self.selection.weight == "pooled"
-        return Pooled(
-            bins=self.first if is_pooled else self._shares(),
-            gaze_ns=self.second if is_pooled and is_timed else None,
-            counts=sum((one.counts for one in chosen), Counts()),
-            recordings=len(chosen),
-            amount=sum(one.amount for one in chosen),
-            total_ns=sum(one or 0 for one in times_ns) if is_timed else None,
-            selection=self.selection,
-        )
-
-    def _factors(self, wanted: Set[int]) -> dict[int, tuple[int, int]]:
-        """Return what each recording's histogram is multiplied with in both sums."""
-        weight = self.selection.weight
-        if weight == "pooled":
-            return {i: (1, self.histograms[i].entry_ns or 0) for i in wanted}
-        of_group: dict[str, int] = {}
-        for i in wanted:
-            group = self._group(i)
-            of_group[group] = of_group.get(group, 0) + self.histograms[i].amount
-        return {i: _share(amount) for i in wanted if (amount := of_group[self._group(i)])}
-
-    def _group(self, position: int) -> str:
-        return group_of(self.selection.weight, position, self.histograms[position])
-
-    def _shares(self) -> npt.NDArray[np.float64]:
-        first = self.first.astype(np.float64) * 2.0**-_FIRST_BITS
-        return first + self.second.astype(np.float64) * 2.0 ** -(_FIRST_BITS + _SECOND_BITS)
-
-
-def _share(amount: int) -> tuple[int, int]:
-    """Return 1 / amount in whole numbers of 2 ** -50, and of 2 ** -72."""
-    first, rest = divmod(2**_FIRST_BITS, amount)
-    return first, (rest << _SECOND_BITS) // amount if amount <= _MOST_AMOUNT else 0
-
-
-def shares(
-    histograms: Sequence[RecordingHistogram], chosen: Iterable[int], weight: Weight = "pooled"
-) -> dict[int, float]:
-    """Return the part that each of some recordings has in their sum, 0 to 1, by position.
-
-    Parameters
-    ----------
-    histograms : sequence of RecordingHistogram
-    chosen : iterable of int
-        Positions of the recordings.
-    weight : "pooled", "recording" or "wearer"
-    """
-    groups: dict[str, list[int]] = {}
-    for i in chosen:
-        group = "" if weight == "pooled" else group_of(weight, i, histograms[i])
-        groups.setdefault(group, []).append(i)
-    totals = {group: sum(histograms[i].amount for i in some) for group, some in groups.items()}
-    say = sum(total > 0 for total in totals.values())
-    return {
-        i: histograms[i].amount / totals[group] / say if totals[group] else 0.0
-        for group, some in groups.items()
-        for i in some
-    }
-
-
-def pool(
-    histograms: Iterable[RecordingHistogram],
-    shape: tuple[int, int],
-    selection: Selection = ALL_GAZE,
-) -> Pooled:
-    """Add up histograms, weighted as they were selected, and their counts.
-
-    Parameters
-    ----------
-    histograms : iterable of RecordingHistogram
-    shape : (int, int)
-        Rows and columns of the grid.
-    selection : Selection
-        What the histograms were selected by.
-    """
-    chosen = tuple(histograms)
-    return Pool.of(chosen, shape, selection).take(set(range(len(chosen))))
+def _add_few(
+    total: IntArray, cells: list[npt.NDArray[Any]], amounts: list[npt.NDArray[np.int64]]
+) -> None:
+    # One call for many recordings: a call costs as much as a thousand entries.
+    if cells:
+        np.add.at(total, np.concatenate(cells).astype(np.intp), np.concatenate(amounts))

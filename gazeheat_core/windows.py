@@ -8,7 +8,7 @@ counted, and is a bounded number of entries. All are integers, so it is exact.
 from __future__ import annotations
 
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -22,6 +22,13 @@ from gazeheat_core.tracks import Track
 KEPT_BYTES = 64_000_000
 # Fewer entries are counted as fast as a kept histogram is added.
 _COUNTED_ANEW = 2**13
+
+
+class _Checkpoint(NamedTuple):
+    """The histogram of all entries before a place in a track."""
+
+    place: int
+    histogram: npt.NDArray[Any]
 
 
 class CountedTrack:
@@ -39,7 +46,7 @@ class CountedTrack:
         Whether an entry counts with its value.
     """
 
-    __slots__ = ("_checkpoints", "_lock", "_track", "_weighted", "codes", "whole")
+    __slots__ = ("_checkpoints", "_lock", "_nothing", "_track", "_weighted", "codes", "whole")
 
     def __init__(self, track: Track, codes: int, *, weighted: bool) -> None:
         # Only the columns: the track itself is what this is kept by.
@@ -49,44 +56,55 @@ class CountedTrack:
         self._lock = Lock()
         self.codes = codes
         self.whole = _narrow(track.count(codes, weighted=weighted))
+        self._nothing = np.zeros_like(self.whole)
 
-    def add_to(self, total: IntArray, first: int, last: int, step: int) -> None:
-        """Add the histogram of the entries from `first` on, before `last`.
+    def between(self, first: int, last: int, step: int) -> npt.NDArray[Any]:
+        """Return the histogram of the entries from `first` on, before `last`.
 
         Parameters
         ----------
-        total : int64 array, shape (codes,)
         first, last : int
             Positions in the track.
         step : int
             Entries from one checkpoint to the next; taken the first time.
+
+        Returns
+        -------
+        uint32 or int64 array, shape (codes,)
+            It may be the one that is kept.
         """
+        if (first, last) == (0, len(self._track)):
+            return self.whole
         if last - first <= _COUNTED_ANEW:
-            self._count(total, first, last, 1)
-            return
-        self._add_before(total, last, step, 1)
-        self._add_before(total, first, step, -1)
+            few = np.zeros_like(self.whole)
+            self._count(few, first, last, np.add)
+            return few
+        after, before = self._nearest(last, step), self._nearest(first, step)
+        codes: npt.NDArray[Any] = after.histogram - before.histogram
+        for end, nearest, is_end in ((last, after.place, True), (first, before.place, False)):
+            # What lies between the checkpoint and the border is missing, or is too much.
+            is_missing = (nearest < end) == is_end
+            act = np.add if is_missing else np.subtract
+            self._count(codes, min(nearest, end), max(nearest, end), act)
+        return codes
 
-    def _add_before(self, total: IntArray, end: int, step: int, sign: int) -> None:
-        """Add, or take away, the histogram of all entries before `end`."""
-        checkpoints = self._all_checkpoints(step)
-        step = -(-len(self._track) // (len(checkpoints) + 1))
-        nearest = min((end + step // 2) // step, len(checkpoints) + 1)
-        place = min(nearest * step, len(self._track))
-        if nearest:
-            before = self.whole if nearest > len(checkpoints) else checkpoints[nearest - 1]
-            (np.add if sign > 0 else np.subtract)(total, before, out=total)
-        if place <= end:
-            self._count(total, place, end, sign)
-        else:
-            self._count(total, end, place, -sign)
+    def _nearest(self, end: int, step: int) -> _Checkpoint:
+        """Return the checkpoint that is nearest to a position in the track."""
+        checkpoints, length = self._all_checkpoints(step), len(self._track)
+        apart = -(-length // (len(checkpoints) + 1))
+        nearest = min((end + apart // 2) // apart, len(checkpoints) + 1)
+        if nearest > len(checkpoints):
+            return _Checkpoint(length, self.whole)
+        return _Checkpoint(nearest * apart, checkpoints[nearest - 1] if nearest else self._nothing)
 
-    def _count(self, total: IntArray, first: int, last: int, sign: int) -> None:
+    def _count(self, codes: npt.NDArray[Any], first: int, last: int, act: np.ufunc) -> None:
+        """Add the histogram of entries, or take it away."""
         part = slice(first, last)
-        amount: Any = sign
+        # Of the histogram's own type: other ones are taken one by one, slowly.
+        amount: Any = codes.dtype.type(1)
         if self._weighted:
-            amount = sign * self._track.value[part].astype(np.int64)
-        np.add.at(total, self._track.cell[part].astype(np.intp), amount)
+            amount = self._track.value[part].astype(codes.dtype)
+        act.at(codes, self._track.cell[part].astype(np.intp), amount)
 
     def _all_checkpoints(self, step: int) -> npt.NDArray[Any]:
         """Return the histograms before each checkpoint; they are made once."""
@@ -97,7 +115,7 @@ class CountedTrack:
                 made = np.empty((count, self.codes), self.whole.dtype)
                 total = np.zeros(self.codes, np.int64)
                 for i in range(count):
-                    self._count(total, i * apart, (i + 1) * apart, 1)
+                    self._count(total, i * apart, (i + 1) * apart, np.add)
                     made[i] = total
                 self._checkpoints = made
             return self._checkpoints

@@ -16,9 +16,9 @@ APP = ROOT / "app.py"
 PAGE = sorted((CORE / "page").glob("*.py"))
 CORE_FILES = sorted(CORE.rglob("*.py"))
 
-# errors ← settings, model ← grid, corrections, png ← tracks ← study, windows ← exports, selection ←
-# heatmap, library, cache, account, regions, checks ← scale, colormaps, parallel ← contours ←
-# images, chart ← report, figure, bundle ← output ← cli ← page ← __main__
+# errors ← settings, model ← grid, corrections, png ← tracks ← study, windows ← exports,
+# selection ← pooling, library, cache ← heatmap, account, regions, checks ← scale, colormaps,
+# parallel ← contours ← images, chart ← report, figure, bundle ← output ← cli ← page ← __main__
 MODEL = {"errors", "model"}
 TRACKS = {"grid", "tracks"}
 MAY_IMPORT = {
@@ -34,8 +34,9 @@ MAY_IMPORT = {
     "exports": MODEL | TRACKS | {"corrections", "study", "png"},
     "windows": MODEL | TRACKS,
     "selection": MODEL | TRACKS | {"settings", "study", "windows"},
-    "heatmap": MODEL | {"settings", "selection"},
-    "regions": MODEL | TRACKS | {"windows", "settings", "study", "selection"},
+    "pooling": MODEL | {"settings", "selection", "study"},
+    "heatmap": MODEL | {"settings", "selection", "pooling"},
+    "regions": MODEL | TRACKS | {"windows", "settings", "study", "selection", "pooling"},
     "scale": MODEL | {"settings", "heatmap"},
     "checks": MODEL | TRACKS | {"settings", "study", "selection", "exports"},
     "account": MODEL | {"settings", "study", "selection", "regions", "exports"},
@@ -48,7 +49,8 @@ MAY_IMPORT = {
     "chart": MODEL | {"settings", "heatmap", "colormaps", "scale"},
     "report": MODEL | {"account", "heatmap", "library", "scale", "selection", "settings", "study"},
     "figure": MODEL | {"account", "colormaps", "heatmap", "images", "png", "settings"},
-    "bundle": MODEL | {"account", "heatmap", "regions", "selection", "settings", "study"},
+    "bundle": MODEL
+    | {"account", "heatmap", "pooling", "regions", "selection", "settings", "study"},
     "output": MODEL
     | {"account", "bundle", "checks", "figure", "heatmap", "images", "regions", "report"}
     | {"scale", "selection", "settings", "study"},
