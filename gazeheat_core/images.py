@@ -11,16 +11,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gazeheat_core.colormaps import overlay_table, to_levels
+from gazeheat_core.colormaps import layer_table, to_levels
+from gazeheat_core.contours import ContourPainter, contours
 from gazeheat_core.heatmap import Heatmap
 from gazeheat_core.model import ReferenceImage, Size
 from gazeheat_core.png import PngWriter, encode_strips, strips
+from gazeheat_core.scale import colour_scale
 from gazeheat_core.settings import Look
 
 ImageFile: TypeAlias = Literal["heatmap", "overlay", "opaque"]
 # Those that are made where no others are asked for.
 IMAGE_FILES: tuple[ImageFile, ...] = ("heatmap", "overlay")
 _MODES: dict[ImageFile, str] = {"heatmap": "RGBA", "overlay": "RGB", "opaque": "RGB"}
+
+_DEFAULT = Look()
 
 DISPLAY_LONGER_SIDE_PX = 1600
 _DISPLAY_JPEG_QUALITY = 85
@@ -42,7 +46,9 @@ class Images:
     overlay: Image.Image
 
 
-def level_strips(heatmap: Heatmap, size: Size) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+def level_strips(
+    heatmap: Heatmap, size: Size, look: Look = _DEFAULT
+) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
     """Resize a heatmap to a picture's size with Lanczos, as entries of the colour table.
 
     The 32-bit values of a large picture never exist all at once.
@@ -52,17 +58,20 @@ def level_strips(heatmap: Heatmap, size: Size) -> Iterator[tuple[int, npt.NDArra
     heatmap : Heatmap
     size : (int, int)
         Width and height in pixels.
+    look : Look
+        Its unit and top say what the last entry stands for.
 
     Yields
     ------
     top : int
         The first row of a strip.
     levels : uint8 array, shape (rows, width)
-        0 for never gazed at, 255 for the longest.
+        0 for never gazed at, 255 for the top of the scale.
     """
     width, height = size
     rows, columns = heatmap.values.shape
-    grid = Image.fromarray(heatmap.values.astype(np.float32))
+    values = colour_scale(heatmap, look).painted(heatmap.values)
+    grid = Image.fromarray(values.astype(np.float32))
     for top, bottom in strips(size):
         # Pillow also looks at the bins beyond the box, so that no seam shows.
         box = (0.0, top * rows / height, float(columns), bottom * rows / height)
@@ -70,22 +79,53 @@ def level_strips(heatmap: Heatmap, size: Size) -> Iterator[tuple[int, npt.NDArra
         yield top, to_levels(np.asarray(strip))
 
 
-def _heat_strips(
-    heatmap: Heatmap, size: Size, look: Look
-) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
-    """Draw the heatmap alone; yields the first row of a strip and its RGBA pixels."""
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """Some rows of what is drawn: over the picture, and in full colours."""
+
+    top: int
+    layer: npt.NDArray[np.uint8]
+    opaque: npt.NDArray[np.uint8]
+
+
+def _drawn_strips(
+    heatmap: Heatmap, size: Size, look: Look, type_px: float | None = None
+) -> Iterator[_Strip]:
+    """Draw a heatmap, strip by strip."""
+    if look.look == "contours":
+        yield from _contour_strips(heatmap, size, look, type_px)
+        return
     # Each entry as one 32-bit number: looked up in half the time of four 8-bit ones.
-    table = overlay_table(look.colormap, look.opacity).view(np.uint32)[:, 0]
-    for top, levels in level_strips(heatmap, size):
-        yield top, table.take(levels).view(np.uint8).reshape(*levels.shape, 4)
+    table = layer_table(look).view(np.uint32)[:, 0]
+    for top, levels in level_strips(heatmap, size, look):
+        layer = table.take(levels).view(np.uint8).reshape(*levels.shape, 4)
+        # The full colours of a spotlight are greys, and these the levels themselves.
+        is_grey = look.look == "spotlight"
+        full = np.broadcast_to(levels[..., None], (*levels.shape, 3)) if is_grey else layer[..., :3]
+        yield _Strip(top, layer, full)
+
+
+def _contour_strips(
+    heatmap: Heatmap, size: Size, look: Look, type_px: float | None
+) -> Iterator[_Strip]:
+    """Draw contours: over the picture as strong as the opacity is, and on white."""
+    painter = ContourPainter(contours(heatmap, size, look, type_px), size, type_px)
+    for top, bottom in strips(size):
+        layer = painter.paint(top, bottom)
+        alone = Image.fromarray(layer)
+        opaque = Image.new("RGB", alone.size, "white")
+        opaque.paste(alone, mask=alone)
+        layer = layer.copy()
+        layer[..., 3] = np.rint(layer[..., 3] * np.float32(look.opacity))
+        yield _Strip(top, layer, np.asarray(opaque))
 
 
 def render_heatmap(heatmap: Heatmap, size: Size, look: Look) -> Image.Image:
     """Draw the heatmap alone, RGBA, at a picture's size."""
     width, height = size
     pixels = np.empty((height, width, 4), np.uint8)
-    for top, heat in _heat_strips(heatmap, size, look):
-        pixels[top : top + len(heat)] = heat
+    for strip in _drawn_strips(heatmap, size, look):
+        pixels[strip.top : strip.top + len(strip.layer)] = strip.layer
     return Image.fromarray(pixels)
 
 
@@ -104,10 +144,26 @@ def render(heatmap: Heatmap, image: ReferenceImage, look: Look) -> Images:
 def render_overlay(heatmap: Heatmap, image: ReferenceImage, look: Look) -> Image.Image:
     """Draw the heatmap over its picture, RGB, a strip at a time."""
     overlay = open_picture(image)
-    for top, heat in _heat_strips(heatmap, image.size, look):
-        alone = Image.fromarray(heat)
-        overlay.paste(alone, (0, top), alone)
+    lay_over(overlay, heatmap, look)
     return overlay
+
+
+def lay_over(
+    picture: Image.Image, heatmap: Heatmap, look: Look, type_px: float | None = None
+) -> None:
+    """Draw the heatmap over an RGB picture of any size, in place.
+
+    Parameters
+    ----------
+    picture : PIL image, RGB
+    heatmap : Heatmap
+    look : Look
+    type_px : float, optional
+        The size of the type on contours, where it is another than the picture's size says.
+    """
+    for strip in _drawn_strips(heatmap, picture.size, look, type_px):
+        alone = Image.fromarray(strip.layer)
+        picture.paste(alone, (0, strip.top), alone)
 
 
 def render_files(
@@ -129,7 +185,8 @@ def render_files(
     look : Look
     parts : iterable of str
         ``heatmap`` for the heatmap alone, ``overlay`` for the heatmap over the picture, as
-        of `render`; ``opaque`` for the map's full colours everywhere, also where no one looked.
+        of `render`; ``opaque`` for the map's full colours everywhere, also where no one looked:
+        greys for the spotlight, and the lines on white for contours.
     texts : mapping of str to str, optional
         Texts to keep in each file, by their keywords; see `gazeheat_core.png.PngWriter`.
 
@@ -140,16 +197,16 @@ def render_files(
     """
     writers = {part: PngWriter(image.size, _MODES[part], texts) for part in parts}
     picture = open_picture(image) if "overlay" in writers else None
-    for top, heat in _heat_strips(heatmap, image.size, look):
+    for strip in _drawn_strips(heatmap, image.size, look):
         if "heatmap" in writers:
-            writers["heatmap"].add(heat)
+            writers["heatmap"].add(strip.layer)
         if "opaque" in writers:
-            writers["opaque"].add(heat[..., :3])
+            writers["opaque"].add(strip.opaque)
         if picture is not None:
-            alone = Image.fromarray(heat)
-            strip = picture.crop((0, top, picture.width, top + len(heat)))
-            strip.paste(alone, mask=alone)
-            writers["overlay"].add(np.asarray(strip))
+            alone = Image.fromarray(strip.layer)
+            ground = picture.crop((0, strip.top, picture.width, strip.top + alone.height))
+            ground.paste(alone, mask=alone)
+            writers["overlay"].add(np.asarray(ground))
     return {part: writer.finish() for part, writer in writers.items()}
 
 

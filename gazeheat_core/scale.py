@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import floor, log10
 
+import numpy as np
+
 from gazeheat_core.errors import SettingError
 from gazeheat_core.heatmap import Heatmap
+from gazeheat_core.model import FloatArray
 from gazeheat_core.settings import UNIT, Look, Measure, Unit
 
 # What stands beside the bar, by measure.
@@ -29,6 +32,8 @@ _WHOLE: dict[Measure, str] = {
 _EQUAL = {"pooled": "", "recording": ", recordings equal", "wearer": ", wearers equal"}
 # Ticks: so many steps at most, none nearer to the top than this part of the bar.
 _MOST_STEPS = 5
+# A top may be as small as a number can be; infinity times 0 would be none.
+_MOST_FACTOR = 1e12
 _NEAR_TOP = 0.08
 
 
@@ -58,12 +63,19 @@ class ColourScale:
     @property
     def factor(self) -> float:
         """What a heatmap's values are multiplied with: 1 is then the top of the scale."""
-        return self.maximum / self.top if self.top else 1.0
+        return min(self.maximum / self.top, _MOST_FACTOR) if self.top else 1.0
 
     @property
     def is_exceeded(self) -> bool:
         """Whether values above the top have the last colour."""
         return self.maximum > self.top
+
+    def painted(self, values: FloatArray) -> FloatArray:
+        """Return a heatmap's values as parts of the top, at most 1.
+
+        They are cut before they are resized, so that what lies above the top does not ring.
+        """
+        return values if self.factor == 1.0 else np.minimum(values * self.factor, 1.0)
 
     def ticks(self) -> list[tuple[float, str]]:
         """Return the places of ticks on the bar, in percent of the top, and what they say.

@@ -45,10 +45,12 @@ MAY_IMPORT = {
     "cache": MODEL | TRACKS | {"study", "stopping"},
     "parallel": MODEL | {"exports", "grid", "study", "cache", "stopping"},
     "colormaps": MODEL | {"settings", "heatmap"},
-    "images": MODEL | {"settings", "heatmap", "colormaps", "png"},
-    "chart": MODEL | {"settings", "heatmap", "colormaps", "scale"},
+    "contours": MODEL | {"settings", "heatmap", "colormaps", "scale"},
+    "images": MODEL | {"settings", "heatmap", "colormaps", "contours", "png", "scale"},
+    "chart": MODEL | {"settings", "heatmap", "colormaps", "contours", "scale"},
     "report": MODEL | {"account", "heatmap", "library", "scale", "selection", "settings", "study"},
-    "figure": MODEL | {"account", "colormaps", "heatmap", "images", "png", "settings"},
+    "figure": MODEL
+    | {"account", "colormaps", "contours", "heatmap", "images", "png", "scale", "settings"},
     "bundle": MODEL
     | {"account", "heatmap", "pooling", "regions", "selection", "settings", "study"},
     "output": MODEL

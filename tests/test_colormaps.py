@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gazeheat_core as gh
-from gazeheat_core.colormaps import colour_stops, to_levels
+from gazeheat_core.colormaps import bar_table, colour_stops, layer_table, to_levels
 from tests import reference
 
 # First and last colour as published.
@@ -77,3 +77,23 @@ def test_levels_are_the_nearest_entries():
 
 def test_levels_of_overshoot_are_the_first_and_last():
     assert to_levels(np.array([-0.02, 0.0, 1.0, 1.014])).tolist() == [0, 0, 255, 255]
+
+
+def test_below_the_bottom_the_colours_are_clear_and_above_it_as_they_were():
+    table = gh.overlay_table("turbo", 0.8, 20.0)
+    assert table[[0, 50, 51, 255], 3].tolist() == [0, 0, 51, 204]
+    np.testing.assert_array_equal(table[51:], gh.overlay_table("turbo", 0.8)[51:])
+    bar = bar_table(gh.Look(bottom=20))
+    assert bar[[0, 50, 51, 255], 3].tolist() == [0, 0, 255, 255]
+    np.testing.assert_array_equal(bar[:, :3], gh.opaque_table("turbo"))
+
+
+def test_a_spotlight_is_black_that_goes_as_the_value_grows():
+    table = layer_table(gh.Look(look="spotlight", opacity=0.8))
+    assert not table[:, :3].any()
+    assert table[[0, 51, 52, 155, 255], 3].tolist() == [204, 204, 203, 100, 0]
+    # What is below the bottom counts as never looked at.
+    table = layer_table(gh.Look(look="spotlight", opacity=0.8, bottom=50))
+    assert table[[0, 127, 128, 255], 3].tolist() == [204, 204, 127, 0]
+    bar = bar_table(gh.Look(look="spotlight", bottom=50))
+    assert bar[[0, 127, 128, 255]].tolist() == [[n, n, n, 255] for n in (0, 0, 128, 255)]

@@ -237,3 +237,54 @@ def test_picture_for_the_screen_is_a_jpeg_of_at_most_1600_px(size, shown):
     assert DISPLAY_LONGER_SIDE_PX == 1600
     with Image.open(io.BytesIO(gh.display_jpeg(image_of(size)))) as opened:
         assert (opened.format, opened.mode, opened.size) == ("JPEG", "RGB", shown)
+
+
+# ---------------------------------------------------------------- other looks
+
+
+def seconds_of(values):
+    """A heatmap of 8 s within the blur at its hottest place."""
+    peak = gh.Peak(row=0, column=0, amount=1600, share=0.5, seconds=8.0)
+    return gh.Heatmap(np.asarray(values, float), gh.Counts(used=1), 1, 5.0, peak)
+
+
+def files_of(values, look):
+    size = (300, 200)  # as many pixels as bins: no value is resized
+    files = gh.render_files(
+        seconds_of(values), image_of(size), look, ["heatmap", "overlay", "opaque"]
+    )
+    return [np.asarray(Image.open(io.BytesIO(file))).astype(int) for file in files.values()]
+
+
+def halves():
+    """Values of 1 on the left, 0.25 on the right, and 0.05 at the bottom."""
+    values = np.ones((200, 300))
+    values[:, 150:] = 0.25
+    values[150:] = 0.05
+    return values
+
+
+def test_above_the_top_is_the_last_colour_and_below_the_bottom_nothing():
+    # The top of 4 s is half of the 8 s: 2 s are half of the scale, and 0.4 s a tenth.
+    look = gh.Look(unit="seconds", top=4, bottom=20, opacity=1)
+    alone, over, opaque = files_of(halves(), look)
+    turbo, ground = gh.opaque_table("turbo"), np.asarray(picture((300, 200)))
+    for place, level, alpha in (((20, 20), 255, 255), ((20, 280), 128, 128), ((190, 20), 26, 0)):
+        assert alone[place].tolist() == [*turbo[level], alpha]
+        assert opaque[place].tolist() == turbo[level].tolist()  # the bottom is not for this one
+        covered = (turbo[level] * float(alpha) + ground[place] * (255.0 - alpha)) / 255
+        np.testing.assert_allclose(over[place], covered, atol=1)
+
+
+def test_a_spotlight_leaves_the_picture_where_gaze_fell_and_darkens_the_rest():
+    alone, over, opaque = files_of(halves(), gh.Look(look="spotlight", bottom=20))
+    ground = np.asarray(picture((300, 200)))
+    for place, level, alpha in (((20, 20), 255, 0), ((20, 280), 64, 191), ((190, 20), 13, 204)):
+        assert alone[place].tolist() == [0, 0, 0, alpha]
+        np.testing.assert_allclose(over[place], ground[place] * (1 - alpha / 255), atol=1)
+        assert opaque[place].tolist() == [level] * 3
+
+
+def test_a_top_as_small_as_a_number_can_be_is_no_mistake():
+    alone, _, _ = files_of(np.eye(200, 300), gh.Look(unit="seconds", top=5e-324, opacity=1))
+    assert set(np.unique(alone[..., 3])) >= {0, 255}
