@@ -24,12 +24,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from gazeheat_core.account import KEYWORD, software
-from gazeheat_core.colormaps import LEVELS, opaque_table
+from gazeheat_core.colormaps import LEVELS, bar_table
+from gazeheat_core.contours import INK, PLATE, PLATE_ALPHA, Contour, contours, line_width_px
 from gazeheat_core.errors import SettingError
 from gazeheat_core.heatmap import Heatmap
-from gazeheat_core.images import render_overlay
+from gazeheat_core.images import lay_over, open_picture, render_overlay
 from gazeheat_core.model import ReferenceImage, Size
 from gazeheat_core.png import PngWriter, strips
+from gazeheat_core.scale import colour_scale
 from gazeheat_core.settings import FIGURE_PIXELS, MM_PER_INCH, FigureStyle, Look
 
 if TYPE_CHECKING:
@@ -42,14 +44,16 @@ FIGURE_KINDS: tuple[FigureKind, ...] = get_args(FigureKind)
 Measure: TypeAlias = Callable[[str], float]
 Box: TypeAlias = tuple[int, int, int, int]  # left, top, right and bottom in pixels
 
-_TICKS = (0, 25, 50, 75, 100)
 _INK = "#1a1a1a"
 _LINE = "#8c8c8c"
 _POINTS_PER_INCH = 72
 # A figure of this width has text of the sizes below; see `_Paper`.
 _USUAL_WIDTH_MM = 160
 _CAPTION_PT, _TICKS_PT, _LABEL_PT, _HEADING_PT = 8.0, 7.0, 7.5, 9.5
+_CONTOUR_PT = 6.0
 _LINE_SPACING = 1.4
+# The label beside the bar: its most lines, and up to how many characters it is one line.
+_MOST_LABEL_LINES, _SHORT_LABEL, _LABEL_SPACING = 3, 30, 1.25
 # Parts of the type size, in the font of the figure.
 _ABOVE_BASELINE, _BELOW_BASELINE = 0.76, 0.24
 # A page of A4 then holds a figure of its text's width, with the caption.
@@ -120,7 +124,8 @@ def draw_figure(
     look : Look
     style : FigureStyle
     kind : "png", "svg" or "pdf"
-        SVG and PDF hold live text, and the overlay with at most the pixels of its picture.
+        SVG and PDF hold live text, and the overlay with at most the pixels of its picture;
+        contours are lines in them.
     label : str
         What the colour bar measures, such as ``% of the longest gaze``.
     heading, caption : str
@@ -144,8 +149,13 @@ def draw_figure(
     """
     if not account.isascii():
         raise ValueError("The account of a figure is JSON in plain ASCII.")
+    scale = colour_scale(heatmap, look)
     words = _Words(
         label=_plain("label", label),
+        # The label tells the unit.
+        ticks=[
+            (place, text.removesuffix(" s").removesuffix(" %")) for place, text in scale.ticks()
+        ],
         heading=_plain("heading", heading),
         caption=_plain("caption", caption),
         account=account,
@@ -157,7 +167,9 @@ def draw_figure(
     overlay = _overlay(heatmap, image, look, paper, kind)
     if kind == "png":
         return _png(paper, overlay, _bar(look, paper.bar, upright=paper.upright), words)
-    return _vector(paper, overlay, look, kind, words)
+    is_lined = look.look == "contours"
+    lines = contours(heatmap, paper.picture_size, look, paper.contour_px) if is_lined else []
+    return _vector(paper, overlay, lines, look, kind, words)
 
 
 # --- Words ---------------------------------------------------------------------------
@@ -166,6 +178,7 @@ def draw_figure(
 @dataclass(frozen=True, slots=True)
 class _Words:
     label: str
+    ticks: list[tuple[float, str]]  # percent of the bar, and what stands there
     heading: str
     caption: str
     account: str
@@ -262,6 +275,16 @@ class _Paper:
         return self.style.width_px, self.height
 
     @property
+    def picture_size(self) -> Size:
+        left, top, right, bottom = self.picture
+        return right - left, bottom - top
+
+    @property
+    def contour_px(self) -> int:
+        """The size of the type on contours."""
+        return self.px(_CONTOUR_PT)
+
+    @property
     def type_scale(self) -> float:
         """How much larger text is than in a figure of the usual width.
 
@@ -309,18 +332,23 @@ def _lay_out(picture: Size, style: FigureStyle, words: _Words) -> _Paper:
         lines = _lines("heading", words.heading, width, measure)
         top = paper.write(lines, left, top, _HEADING_PT, bold=True) + gap
 
-    numbers = paper.measure(_TICKS_PT)("100")
-    label = paper.measure(_LABEL_PT)(words.label)
+    numbers = _widest(paper, words)
     beside = gap + px(9) + px(2.5) + px(2.5) + round(numbers) + px(4) + px(_LABEL_PT)
-    wide, high = _fitted(picture, width - beside, round(_MOST_HEIGHT * style.width_px))
-    paper.upright = high >= max(label, len(_TICKS) * px(_TICKS_PT) * _LINE_SPACING)
-    if paper.upright:
-        paper.picture = (left, top, left + wide, top + high)
-        bottom = _bar_beside(paper, words.label, gap)
+    least = len(words.ticks) * px(_TICKS_PT) * _LINE_SPACING
+    most_height = round(_MOST_HEIGHT * style.width_px)
+    for count in range(1, _MOST_LABEL_LINES + 1):
+        room = width - beside - (count - 1) * _label_step(paper)
+        wide, high = _fitted(picture, max(1, room), most_height)
+        label = _label_lines(words.label, count, high, paper.measure(_LABEL_PT))
+        if label is not None and high >= least:
+            paper.picture = (left, top, left + wide, top + high)
+            bottom = _bar_beside(paper, words, label, gap)
+            break
     else:
-        wide, high = _fitted(picture, width, round(_MOST_HEIGHT * style.width_px))
+        paper.upright = False
+        wide, high = _fitted(picture, width, most_height)
         paper.picture = (left, top, left + wide, top + high)
-        bottom = _bar_below(paper, words.label, gap, width)
+        bottom = _bar_below(paper, words, gap, width)
 
     if words.caption:
         lines = _lines("caption", words.caption, width, paper.measure(_CAPTION_PT))
@@ -345,7 +373,32 @@ def _fitted(picture: Size, width: int, height: int) -> Size:
     return wide, high
 
 
-def _bar_beside(paper: _Paper, label: str, gap: int) -> int:
+def _widest(paper: _Paper, words: _Words) -> float:
+    return max(map(paper.measure(_TICKS_PT), (text for _, text in words.ticks)))
+
+
+def _label_step(paper: _Paper) -> int:
+    """Return how far the lines of a label beside the bar are apart."""
+    return round(paper.px(_LABEL_PT) * _LABEL_SPACING)
+
+
+def _label_lines(label: str, count: int, height: int, measure: Measure) -> list[str] | None:
+    """Break a label into so many lines of about the same length; None where they do not fit.
+
+    A short one is not broken, and no word is.
+    """
+    whole = measure(label)
+    if count == 1:
+        return [label] if whole <= height else None
+    if len(label) > _SHORT_LABEL:
+        for width in (share * whole / count for share in (1.02, 1.1, 1.25)):
+            lines = _wrapped(label, width, measure)
+            if width <= height and len(lines) <= count and " ".join(lines) == label:
+                return lines
+    return None
+
+
+def _bar_beside(paper: _Paper, words: _Words, lines: list[str], gap: int) -> int:
     """Put the bar on the right of the picture, as high as it; return where both end."""
     px = paper.px
     _, top, right, bottom = paper.picture
@@ -353,22 +406,24 @@ def _bar_beside(paper: _Paper, label: str, gap: int) -> int:
     paper.bar = (start, top, end, bottom)
     digit = 0.73 * px(_TICKS_PT)
     numbers = end + px(5)
-    for tick in _TICKS:
+    for tick, text in words.ticks:
         share = 1 - tick / 100
         y = top + share * (bottom - top)
         # The first and the last stand within the bar's ends, so that the edges are one line.
         base = min(max(y + digit / 2, top + digit), bottom)
         paper.marks.append(_mark(y, top, bottom, px(0.5), (end, end + px(2.5))))
         size_pt = _TICKS_PT * paper.type_scale
-        paper.texts.append(_Text(str(tick), numbers, base, size_pt))
-    x = numbers + paper.measure(_TICKS_PT)("100") + px(4) + _ABOVE_BASELINE * px(_LABEL_PT)
+        paper.texts.append(_Text(text, numbers, base, size_pt))
+    x = numbers + _widest(paper, words) + px(4) + _ABOVE_BASELINE * px(_LABEL_PT)
     middle = (top + bottom) / 2
     size_pt = _LABEL_PT * paper.type_scale
-    paper.texts.append(_Text(label, x, middle, size_pt, "center", upwards=True))
+    for i, line in enumerate(lines):
+        at = x + i * _label_step(paper)
+        paper.texts.append(_Text(line, at, middle, size_pt, "center", upwards=True))
     return bottom
 
 
-def _bar_below(paper: _Paper, label: str, gap: int, width: int) -> int:
+def _bar_below(paper: _Paper, words: _Words, gap: int, width: int) -> int:
     """Put the bar below the picture, as wide as it; return where its label ends."""
     px = paper.px
     left, _, right, bottom = paper.picture
@@ -376,15 +431,16 @@ def _bar_below(paper: _Paper, label: str, gap: int, width: int) -> int:
     paper.bar = (left, top, right, end)
     base = end + px(5) + _ABOVE_BASELINE * px(_TICKS_PT)
     size_pt = _TICKS_PT * paper.type_scale
-    for tick in _TICKS:
+    for tick, text in words.ticks:
         x = left + tick / 100 * (right - left)
         across = _mark(x, left, right, px(0.5), (end, end + px(2.5)))
         paper.marks.append((across[1], across[0], across[3], across[2]))
         align: Literal["left", "center", "right"] = (
             "left" if tick == 0 else "right" if tick == 100 else "center"
         )
-        paper.texts.append(_Text(str(tick), x, base, size_pt, align))
+        paper.texts.append(_Text(text, x, base, size_pt, align))
     below = round(base + px(4))
+    label = words.label
     lines = _lines("label", label, width, paper.measure(_LABEL_PT)) if label else []
     return paper.write(lines, left, below, _LABEL_PT) if lines else below
 
@@ -401,24 +457,32 @@ def _mark(place: float, first: int, last: int, line: int, across: tuple[int, int
 def _overlay(
     heatmap: Heatmap, image: ReferenceImage, look: Look, paper: _Paper, kind: FigureKind
 ) -> Image.Image:
-    """Draw the overlay as large as it is needed."""
-    overlay = render_overlay(heatmap, image, look)
-    left, top, right, bottom = paper.picture
-    width, height = right - left, bottom - top
+    """Draw the overlay as large as it is needed; without contours where these are lines."""
+    is_lined = look.look == "contours"
+    overlay = open_picture(image) if is_lined else render_overlay(heatmap, image, look)
+    width, height = paper.picture_size
     if kind != "png":
         # More pixels than the picture has would only make the file larger.
         width, height = min(width, overlay.width), min(height, overlay.height)
-    if (width, height) == overlay.size:
-        return overlay
-    return overlay.resize((width, height), Image.Resampling.LANCZOS)
+    if (width, height) != overlay.size:
+        overlay = overlay.resize((width, height), Image.Resampling.LANCZOS)
+    if is_lined and kind == "png":
+        # As fine as the paper, not as the picture.
+        lay_over(overlay, heatmap, look, paper.contour_px)
+    return overlay
 
 
 def _bar(look: Look, bar: Box, *, upright: bool) -> Image.Image:
-    """Draw the colours of a bar in their full strength, from below or from the left."""
+    """Draw the colours of a bar in their full strength, from below or from the left.
+
+    What the map leaves clear is paper.
+    """
     left, top, right, bottom = bar
     steps = bottom - top if upright else right - left
     values = (np.arange(steps) + 0.5) / steps
-    colours = opaque_table(look.colormap)[np.rint(values * (LEVELS - 1)).astype(np.intp)]
+    table = bar_table(look)
+    seen = np.where(table[:, 3:] == 0, np.uint8(255), table[:, :3])
+    colours = seen[np.rint(values * (LEVELS - 1)).astype(np.intp)]
     pixels: npt.NDArray[np.uint8]
     if upright:
         pixels = np.repeat(colours[::-1, None], right - left, axis=1)
@@ -455,7 +519,12 @@ def _png(paper: _Paper, overlay: Image.Image, bar: Image.Image, words: _Words) -
 
 
 def _vector(
-    paper: _Paper, overlay: Image.Image, look: Look, kind: FigureKind, words: _Words
+    paper: _Paper,
+    overlay: Image.Image,
+    lines: list[Contour],
+    look: Look,
+    kind: FigureKind,
+    words: _Words,
 ) -> bytes:
     if paper.upright:
         bar = _bar(look, (0, 0, 8, _BAR_STEPS), upright=True)
@@ -470,6 +539,8 @@ def _vector(
             axes = drawn.add_axes((x, y, width, height))
             axes.set_axis_off()
             axes.imshow(np.asarray(pixels), interpolation="none", aspect="auto", clip_on=False)
+        if lines:
+            _draw_lines(drawn, paper, lines, look.opacity)
         drawn.savefig(out, format=kind, metadata=_metadata(kind, words))
     return out.getvalue() if kind == "pdf" else _with_account(out.getvalue(), words)
 
@@ -559,6 +630,39 @@ def _drawn(paper: _Paper, size_inches: tuple[float, float]) -> Figure:
             parse_math=False,
         )
     return drawn
+
+
+def _draw_lines(drawn: Figure, paper: _Paper, lines: list[Contour], opacity: float) -> None:
+    """Draw contours over the picture, as paths and text."""
+    width, height = paper.picture_size
+    (x, y), wide, high = _fractions(paper, paper.picture)
+    axes = drawn.add_axes((x, y, wide, high), xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+    points_per_px = _POINTS_PER_INCH / paper.style.dpi
+    for line in lines:
+        axes.plot(
+            *line.points.T,
+            color=[channel / 255 for channel in line.colour],
+            alpha=opacity,
+            linewidth=line_width_px(paper.picture_size) * points_per_px,
+            solid_capstyle="round",
+            solid_joinstyle="round",
+        )
+    plate = {"facecolor": PLATE, "alpha": PLATE_ALPHA * opacity, "linewidth": 0}
+    for line in lines:
+        for x, y in line.labels:
+            axes.text(
+                x,
+                y,
+                line.text,
+                color=INK,
+                alpha=opacity,
+                fontproperties=_font(paper.contour_px * points_per_px, False),
+                ha="center",
+                va="center_baseline",
+                bbox={"boxstyle": "round,pad=0.25", **plate},
+                parse_math=False,
+            )
 
 
 def _fractions(paper: _Paper, box: Box) -> tuple[tuple[float, float], float, float]:

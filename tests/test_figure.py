@@ -277,6 +277,55 @@ def test_another_program_draws_the_svg_as_the_png_is():
     assert np.abs(theirs[:rows] - ours[:rows]).mean() < 4
 
 
+# ---------------------------------------------------------------- other looks
+
+
+def test_the_bar_says_the_unit_s_values_and_is_paper_below_the_bottom():
+    look = gh.Look(top=50, bottom=20)
+    assert {"0", "10", "20", "30", "40", "≥ 50"} <= set(svg_texts(draw("svg", look=look)))
+    _, bar = svg_images(draw("svg", look=look))
+    colours = np.asarray(bar)[::-1, 4]  # from below
+    steps = len(colours)
+    np.testing.assert_array_equal(colours[: steps // 5 - 1], 255)
+    table = gh.opaque_table("turbo")
+    np.testing.assert_array_equal(colours[[steps // 5 + 1, -1]], table[[51, 255]])
+    _, bar = svg_images(draw("svg", look=gh.Look(look="spotlight")))
+    assert np.asarray(bar)[[-1, 0], 4].tolist() == [[0] * 3, [255] * 3]
+
+
+def test_a_long_label_stands_beside_the_bar_in_lines():
+    label = "seconds of gaze in fixations within the blur, recordings equal"
+    texts = svg_texts(draw("svg", (400, 160), gh.FigureStyle(100, 100), label=label))
+    lines = [text for text in texts if text and text in label and text not in NUMBERS]
+    assert " ".join(lines) == label
+    assert 2 <= len(lines) <= 3
+    # In a picture that is high enough it is one line.
+    assert label in svg_texts(draw("svg", label=label))
+
+
+def test_contours_are_paths_and_text_in_a_vector_file():
+    look = gh.Look(look="contours", levels=(20, 50), opacity=0.6, colormap="viridis")
+    data = draw("svg", look=look)
+    shown, _ = svg_images(data)
+    np.testing.assert_array_equal(shown, Image.open(io.BytesIO(picture_bytes(SIZE, "PNG"))))
+    assert {"20 %", "50 %"} <= set(svg_texts(data))
+    paths = [one.get("style", "") for one in ElementTree.fromstring(data).iter(f"{SVG}path")]
+    for level in (51, 128):
+        colour = "#" + bytes(gh.opaque_table("viridis")[level].tolist()).hex()
+        (style,) = [style for style in paths if f"stroke: {colour}" in style]
+        assert "stroke-opacity: 0.6" in style
+    said = tool("pdftotext", "-layout", "-", "-", data=draw("pdf", look=look)).decode()
+    assert "20 %" in said
+
+
+def test_contours_of_a_png_are_where_those_of_the_svg_are():
+    style, look = gh.FigureStyle(100, 100), gh.Look(look="contours", opacity=1)
+    theirs = tool("rsvg-convert", "--width", "394", data=draw("svg", style=style, look=look))
+    theirs, ours = (pixels(png)[..., :3] for png in (theirs, draw("png", style=style, look=look)))
+    rows = min(len(theirs), len(ours))
+    assert np.abs(theirs[:rows] - ours[:rows]).mean() < 4
+
+
 # ---------------------------------------------------------------- the account
 
 
