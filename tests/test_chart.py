@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 import gazeheat_core as gh
-from gazeheat_core.chart import colour_scales, overlay_scale
+from gazeheat_core.chart import BAR_WIDTH_PX, colour_scales, overlay_scale, spotlight_scale
+from gazeheat_core.colormaps import bar_table, layer_table
 from tests.builders import picture_bytes
 
 SIZES = [(1500, 958), (958, 1500), (100_000, 10), (1, 500)]
@@ -171,3 +172,106 @@ def test_ground_is_the_picture_as_a_data_uri():
     assert head == "data:image/jpeg;base64"
     with Image.open(io.BytesIO(base64.b64decode(data))) as opened:
         assert (opened.format, opened.size) == ("JPEG", (40, 30))
+
+
+# ---------------------------------------------------------------- other looks
+
+
+def in_seconds(values):
+    """A heatmap of 8 s within the blur at its hottest place."""
+    peak = gh.Peak(row=0, column=0, amount=1600, share=0.5, seconds=8.0)
+    return gh.Heatmap(values, gh.Counts(used=1), 1, 5.0, peak)
+
+
+def drawn_as(values, **look):
+    chart = gh.overlay_figure(in_seconds(values), (300, 225), GROUND, gh.Look(**look))
+    return go.Figure(json.loads(json.dumps(chart)))
+
+
+def ramp():
+    """Values from 0 on the left to 1 on the right."""
+    return np.tile(np.linspace(0, 1, 300), (225, 1))
+
+
+def test_cells_end_at_the_top_and_hover_tells_of_the_largest_value():
+    figure = drawn_as(ramp(), unit="seconds", top=4)
+    (cells,), (bar,) = traces(figure, "heatmap"), traces(figure, "scatter")
+    # 4 s are half of the 8 s: from the middle on there is the last colour.
+    np.testing.assert_array_equal(
+        array(cells.z)[0], np.rint(255 * np.minimum(2 * np.linspace(0, 1, 300), 1))
+    )
+    np.testing.assert_array_equal(array(cells.customdata), np.rint(100 * ramp()))
+    assert cells.hovertemplate.startswith("%{customdata} % of 8 s<br>")
+    assert bar.marker.colorbar.ticktext == ("0 s", "1 s", "2 s", "3 s", "≥ 4 s")
+    assert bar.marker.colorbar.tickvals == (0, 25, 50, 75, 100)
+    assert bar.marker.colorbar.title.text == "seconds of gaze within the blur"
+
+
+def test_below_the_bottom_cells_and_bar_are_clear():
+    figure = drawn_as(ramp(), bottom=20, opacity=1)
+    (cells,), (bar,) = traces(figure, "heatmap"), traces(figure, "scatter")
+    # The bar's colours above the bottom are written with an alpha of 1.
+    for scale, above in ((cells.colorscale, np.arange(51, 256) / 255), (bar.marker.colorscale, 1)):
+        colours = drawn(scale)
+        np.testing.assert_array_equal(colours[:51, 3], 0)
+        np.testing.assert_allclose(colours[51:, 3], above, atol=1e-4)
+        np.testing.assert_allclose(colours[51:, :3], gh.opaque_table("turbo")[51:], atol=1 + 1e-9)
+
+
+@pytest.mark.parametrize("opacity", [0.0, 0.8, 1.0])
+@pytest.mark.parametrize("bottom", [0, 10, 50])
+def test_a_spotlight_has_the_colours_of_the_files(opacity, bottom):
+    look = gh.Look(look="spotlight", opacity=opacity, bottom=bottom)
+    colours = drawn(spotlight_scale(opacity, bottom))
+    assert not colours[:, :3].any()
+    np.testing.assert_allclose(255 * colours[:, 3], layer_table(look)[:, 3], atol=0.05)
+    (bar,) = traces(draw((40, 30), look=look), "scatter")
+    np.testing.assert_allclose(
+        drawn(bar.marker.colorscale), bar_table(look)[:, :3], rtol=0, atol=1e-9
+    )
+
+
+def test_where_no_one_looked_a_spotlight_is_dark():
+    figure = draw((40, 30), np.zeros((225, 300)), used=0, look=gh.Look(look="spotlight"))
+    (cells,) = traces(figure, "heatmap")
+    assert not array(cells.z).any()
+    assert cells.colorscale[0] == (0, "rgba(0,0,0,0.8000)")
+
+
+def test_contours_are_lines_with_their_values_over_clear_cells():
+    figure = drawn_as(ramp(), look="contours", unit="seconds", levels=(25, 75), opacity=0.6)
+    (cells,) = traces(figure, "heatmap")
+    assert not drawn(cells.colorscale)[:, 3].any()
+    _, low, high = traces(figure, "scatter")
+    for line, level, share in ((low, 64, 0.25), (high, 191, 0.75)):
+        assert (line.mode, line.hoverinfo, line.opacity, line.meta) == ("lines", "skip", 0.6, level)
+        red, green, blue = gh.opaque_table("turbo")[level]
+        assert line.line.color == f"rgb({red},{green},{blue})"
+        x, y = (
+            np.frombuffer(base64.b64decode(part["bdata"]), np.float32) for part in (line.x, line.y)
+        )
+        # From the first column's middle at 0.5 px to the last one's, in equal steps.
+        np.testing.assert_allclose(x, 0.5 + 299 * share, atol=1e-3)
+        assert sorted(y[[0, -1]]) == [0, 225]
+    said = [(one.text, one.x, one.opacity, one.showarrow) for one in figure.layout.annotations]
+    assert said == [
+        ("2 s", pytest.approx(75.25), 0.6, False),
+        ("6 s", pytest.approx(224.75), 0.6, False),
+    ]
+
+
+def test_a_long_label_is_broken_and_has_room():
+    heatmap = gh.Heatmap(
+        ramp(),
+        gh.Counts(used=1),
+        1,
+        5.0,
+        gh.Peak(0, 0, 1600, 0.5, 8.0),
+        gh.Selection("fixation-gaze", "recording"),
+    )
+    chart = gh.overlay_figure(heatmap, (300, 225), GROUND, gh.Look(unit="seconds"))
+    colorbar = chart["data"][1]["marker"]["colorbar"]
+    assert colorbar["title"]["text"] == (
+        "seconds of gaze in fixations<br>within the blur, recordings equal"
+    )
+    assert chart["layout"]["margin"]["r"] > BAR_WIDTH_PX == draw((40, 30)).layout.margin.r

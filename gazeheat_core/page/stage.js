@@ -5,7 +5,8 @@
 //
 // data.script: the address of Plotly's script. Without a figure it is only fetched.
 // data.figure: what to draw, data.words: the same in words.
-// data.look: opacity and colours of the figure; data.scales: [level, r, g, b] of every map.
+// data.look: kind, opacity, colours and bottom of the figure; data.scales: [level, r, g, b] of
+// every map. data.unit: the largest value, and the sign of its unit.
 // data.asksRectangle: whether a drag marks a rectangle, which Python gets.
 // data.notDrawn: the sentence for a script that did not arrive.
 
@@ -17,6 +18,7 @@ const CONFIG = { displayModeBar: false, doubleClick: false, showTips: false };
 // What a sheet of A4 has for the chart, between its margins and beside the words on it.
 const SHEET = { width: 700, height: 870 };
 const PRINTS = ["beforeprint", "afterprint"];
+const BLACK_TO_WHITE = [[0, 0, 0, 0], [255, 255, 255, 255]];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 // The settings that act at once, where the page keeps them.
 const OPACITY = ".st-key-opacity input[type=range]";
@@ -76,17 +78,29 @@ function cellAt(place, side, count) {
   return clamp(Math.floor((place / side) * count), 0, count - 1);
 }
 
-/** Return red, green, blue and alpha of every level: `overlay_table` of the files is the same. */
-function overlayTable(stops, opacity) {
+/** Return red, green and blue of a level, on the straight line between two stops. */
+function colourAt(stops, level) {
+  const after = Math.max(stops.findIndex(([stop]) => stop >= level), 1);
+  const [from, to] = [stops[after - 1], stops[after]];
+  const share = (level - from[0]) / (to[0] - from[0]);
+  return [1, 2, 3].map((c) => from[c] + (to[c] - from[c]) * share);
+}
+
+/** Return the first level that is not below the bottom, which is in percent of the top. */
+function firstShown(bottom) {
+  return Math.ceil((255 * bottom) / 100 - 1e-9);
+}
+
+/** Return red, green, blue and alpha of every level: `layer_table` of the files is the same. */
+function layerTable(stops, { kind, opacity, bottom }) {
   const cover = roundToEven(255 * opacity);
+  const first = firstShown(bottom);
   const table = new Uint8ClampedArray(4 * 256);
-  let at = 0;
   for (let level = 0; level < 256; level++) {
-    if (level > stops[at + 1][0]) at += 1;
-    const [before, after] = [stops[at], stops[at + 1]];
-    const share = (level - before[0]) / (after[0] - before[0]);
-    const colour = [1, 2, 3].map((c) => before[c] + (after[c] - before[c]) * share);
-    table.set([...colour, Math.min(level, cover)], 4 * level);
+    const seen = level < first ? 0 : level;
+    const isSpotlight = kind === "spotlight";
+    const colour = isSpotlight ? [0, 0, 0] : colourAt(stops, level);
+    table.set([...colour, Math.min(isSpotlight ? 255 - seen : seen, cover)], 4 * level);
   }
   return table;
 }
@@ -103,8 +117,24 @@ function paint({ levels, columns, rows }, table) {
   return canvas.toDataURL();
 }
 
-function opaqueScale(stops) {
-  return stops.map(([level, r, g, b]) => [level / 255, `rgb(${r},${g},${b})`]);
+/** Return the colours of the bar: clear below the bottom, in a spotlight black. */
+function barScale(stops, { kind, bottom }) {
+  const isSpotlight = kind === "spotlight";
+  const from = isSpotlight ? BLACK_TO_WHITE : stops;
+  const first = firstShown(bottom);
+  const edge = colourAt(from, first);
+  const above = from.filter(([level]) => level > first);
+  const shown = first ? [[first - 0.5, ...edge], [first, ...edge], ...above] : from;
+  const scale = shown.map(([level, r, g, b]) => [level / 255, `rgb(${r},${g},${b})`]);
+  const below = isSpotlight ? "rgb(0,0,0)" : "rgba(0,0,0,0)";
+  return first ? [[0, below], [(first - 0.5) / 255, below], ...scale] : scale;
+}
+
+/** Write a part of the largest value in its unit, as finely as one percent of it is. */
+function valueText(percent, { maximum, sign }) {
+  const decimals = maximum > 0 ? clamp(2 - Math.floor(Math.log10(maximum) + 1e-9), 0, 9) : 0;
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  return `${((percent * maximum) / 100).toLocaleString("en-US", digits)} ${sign}`;
 }
 
 /** Round as Python does: a half to the even neighbour. */
@@ -143,7 +173,10 @@ class Stage {
     this.cells = cellsOf(traces.find(isHeatmap));
     this.figure = { data: traces.filter((trace) => !isHeatmap(trace)), layout };
     // Colours are the look's part; without them the figure says what else has changed.
-    for (const { marker } of this.figure.data) delete marker.colorscale;
+    for (const { marker, line } of this.figure.data) {
+      delete marker?.colorscale;
+      delete line?.color;
+    }
     // As it came: Plotly leaves notes of its own in what it draws.
     this.text = JSON.stringify(this.figure);
     this.setStateValue = setStateValue;
@@ -185,7 +218,11 @@ class Stage {
     const place = this.measure();
     const look = this.look();
     const heat = this.paint(look);
-    const drawn = JSON.stringify([this.text, place, look.colours, heat !== ""]);
+    // What Plotly draws in the look; the heatmap has its own address.
+    const { kind, bottom, colours } = look;
+    const strength = kind === "contours" ? look.opacity : "";
+    const parts = [this.text, place, kind, bottom, colours, strength, heat !== ""];
+    const drawn = JSON.stringify(parts);
     if (drawn === this.drawn && heat === this.heat) return;
     if (drawn === this.drawn) {
       this.plotly.relayout(this.plot, { "images[1].source": heat });
@@ -203,12 +240,12 @@ class Stage {
   }
 
   /** Return the address of the heatmap in a look; it is painted once. */
-  paint({ opacity, colours }) {
+  paint(look) {
     const { cells } = this;
-    if (!cells) return "";
-    const wanted = JSON.stringify([colours, opacity, cells.text]);
+    if (!cells || look.kind === "contours") return "";
+    const wanted = JSON.stringify([look, cells.text]);
     if (wanted !== this.painted.wanted) {
-      const table = overlayTable(this.data.scales[colours], opacity);
+      const table = layerTable(this.data.scales[look.colours], look);
       this.painted = { wanted, source: paint(cells, table) };
     }
     return this.painted.source;
@@ -255,7 +292,7 @@ class Stage {
   }
 
   /** Return the figure in a place and a look, with the heatmap over the picture. */
-  compose({ width, height, text, ink, family }, { colours }, heat) {
+  compose({ width, height, text, ink, family }, look, heat) {
     const { figure } = this;
     const { margin, images: [ground] } = figure.layout;
     const font = { family, color: ink, size: 0.75 * text };
@@ -274,8 +311,15 @@ class Stage {
       dragmode: this.data.asksRectangle ? "select" : figure.layout.dragmode,
       hovermode: false,
     };
-    const colorscale = opaqueScale(this.data.scales[colours]);
+    layout.annotations = this.labels(look, layout, text);
+    const stops = this.data.scales[look.colours];
+    const colorscale = barScale(stops, look);
     const data = figure.data.map((trace) => {
+      if (trace.line) {
+        const color = `rgb(${colourAt(stops, trace.meta)})`;
+        const line = { ...trace.line, color, width: (trace.line.width * text) / NORMAL_TEXT_PX };
+        return { ...trace, opacity: look.opacity, line };
+      }
       const title = { ...trace.marker.colorbar.title, font };
       const colorbar = { ...trace.marker.colorbar, title, tickfont: font, thickness: text };
       return { ...trace, marker: { ...trace.marker, colorscale, colorbar } };
@@ -283,12 +327,31 @@ class Stage {
     return { data, layout };
   }
 
-  /** Return opacity and colours as the page's settings have them, ahead of the server. */
+  /** Return the labels of contours, those that have room: on a phone they come close. */
+  labels({ opacity }, { width, height, margin }, text) {
+    const shown = width - margin.l - margin.r;
+    const scale = Math.min(shown / this.whole.width, height / this.whole.height);
+    const taken = [];
+    const labels = this.figure.layout.annotations ?? [];
+    return labels.flatMap((label) => {
+      const size = (label.font.size * text) / NORMAL_TEXT_PX;
+      const [x, y] = [label.x * scale, label.y * scale];
+      const half = { x: 0.3 * size * (label.text.length + 1), y: 0.8 * size };
+      const isTaken = taken.some((one) =>
+        Math.abs(one.x - x) < one.half.x + half.x && Math.abs(one.y - y) < one.half.y + half.y);
+      if (isTaken) return [];
+      taken.push({ x, y, half });
+      return [{ ...label, opacity, font: { ...label.font, size } }];
+    });
+  }
+
+  /** Return the look, opacity and colours as the page's settings have them, before the server. */
   look() {
     const { look, scales } = this.data;
     const opacity = document.querySelector(OPACITY)?.value;
     const colours = document.querySelector(COLOURS)?.value.toLowerCase();
     return {
+      ...look,
       opacity: opacity ? Number(opacity) : look.opacity,
       colours: colours in scales ? colours : look.colours,
     };
@@ -331,7 +394,8 @@ class Stage {
     const row = cellAt(y[1] + down * (y[0] - y[1]), this.whole.height, cells.rows);
     const percent = cells.percent()[row * cells.columns + column];
     const [xPx, yPx] = [cells.x0 + column * cells.dx, cells.y0 + row * cells.dy];
-    label.textContent = `${percent} %\nx ${xPx.toFixed()} px, y ${yPx.toFixed()} px`;
+    const value = valueText(percent, this.data.unit);
+    label.textContent = `${value}\nx ${xPx.toFixed()} px, y ${yPx.toFixed()} px`;
     // Beside the pointer, on the side where there is room for it.
     const frame = this.frame.getBoundingClientRect();
     label.classList.toggle("left", across > 0.5);

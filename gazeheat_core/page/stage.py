@@ -48,10 +48,17 @@ def stage(
     """
     image = opened.export.image
     assert image is not None
+    scale = gh.colour_scale(heatmap, look)
     data = {
         "figure": gh.overlay_figure(heatmap, image.size, opened.ground, look),
         "words": words,
-        "look": {"opacity": look.opacity, "colours": look.colormap},
+        "look": {
+            "kind": look.look,
+            "opacity": look.opacity,
+            "colours": look.colormap,
+            "bottom": look.bottom,
+        },
+        "unit": {"maximum": scale.maximum, "sign": "s" if scale.unit == "seconds" else "%"},
         "scales": colour_scales(),
         "asksRectangle": asks_rectangle,
         "notDrawn": _NOT_DRAWN,
