@@ -518,6 +518,17 @@ def region_words(numbers: RegionNumbers, measure: Measure = "gaze") -> str:
     )
 
 
+def share_title(measure: Measure) -> str:
+    """Return the heading of the share in a table.
+
+    Examples
+    --------
+    >>> share_title("fixation-count")
+    '% of the fixations'
+    """
+    return f"% of {_OF_WHAT[measure]}"
+
+
 def looked_words(numbers: RegionNumbers) -> str:
     """Say how many recordings looked at a region.
 

@@ -120,6 +120,7 @@ ON_THE_PAGE = {
     "asked": {"session", "when"},
     "look": {"markup", "session"},
     "downloads": {"component", "server", "session"},
+    "regions": {"component", "server", "session"},
     "stage": {"component", "server", "session"},
     "checks": {"markup", "session"},
     "window": {"component", "incoming"},

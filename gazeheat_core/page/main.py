@@ -27,6 +27,7 @@ from gazeheat_core.page.look import choose_look
 from gazeheat_core.page.markup import isolated, plain
 from gazeheat_core.page.missing import ask_for_picture
 from gazeheat_core.page.recordings import picker
+from gazeheat_core.page.regions import regions
 from gazeheat_core.page.session import Opened, Visit, greet, my_visit
 from gazeheat_core.page.stage import prepare_stage, stage
 from gazeheat_core.page.welcome import welcome
@@ -118,6 +119,7 @@ def result(opened: Opened, look: gh.Look) -> None:
     with st.container(gap="xxsmall"):
         st.markdown(plain(" ".join(filter(None, about))) or "&nbsp;")
         st.markdown(counted(opened.export, heatmap), help=COUNTS_HELP)
+    regions(opened, heatmap)
     downloads(opened, heatmap, look)
 
 

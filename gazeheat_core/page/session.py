@@ -8,7 +8,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +21,7 @@ from gazeheat_core.errors import shown
 from gazeheat_core.exports import LIMITS, formats
 from gazeheat_core.exports.sources import GIB
 from gazeheat_core.page.server import File, Loan, close_session
+from gazeheat_core.regions import check_regions, snapped
 from gazeheat_core.report import recordings
 from gazeheat_core.settings import Measure
 
@@ -34,6 +35,9 @@ GONE = (
 )
 # A folder's name can make up any other kind, so none of those goes into the log.
 _LOGGED_KINDS = {*(one.title for one in formats.FORMATS), "Auto Image Mapper"}
+
+# No picture is so large; a browser may send any number.
+_FARTHEST_PX = 1e9
 
 # Shown for errors that no other message covers.
 UNEXPECTED = (
@@ -81,6 +85,14 @@ class Opened:
         The export's notices that its visitor has closed.
     figure : FigureAsked
         What the form for the figure is filled in with.
+    regions : list of Region
+        What is marked on the picture: the rectangles of whole bins.
+    is_marking : bool
+        Whether a drag on the picture marks a region.
+    region_problem : str
+        Why the last region could not be had; empty where it could.
+    region_counts : RegionCounts
+        What the recordings have in the regions.
     """
 
     number: int
@@ -97,6 +109,10 @@ class Opened:
     ground: str = ""
     closed: set[str] = field(default_factory=set)
     figure: gh.FigureAsked = field(default_factory=gh.FigureAsked)
+    regions: list[gh.Region] = field(default_factory=list)
+    is_marking: bool = False
+    region_problem: str = ""
+    region_counts: gh.RegionCounts = field(default_factory=gh.RegionCounts)
     _picture: File | None = None
     _checks: tuple[gh.Check, ...] | None = None
 
@@ -209,6 +225,38 @@ class Opened:
         """Return the heatmap of the ticked recordings."""
         assert self.pool is not None
         return gh.finish_heatmap(self.pool.take(self.ticked), scale)
+
+    def mark(self, corners: object) -> None:
+        """Mark a region, under a name that no other has.
+
+        Parameters
+        ----------
+        corners : list of four float
+            x and y of two opposite corners, in pixels of the picture. What is no such list is
+            passed over.
+        """
+        if not isinstance(corners, list) or len(corners) != 4:
+            return
+        if not all(type(one) in (int, float) and abs(one) < _FARTHEST_PX for one in corners):
+            return
+        self.is_marking = False
+        taken = {one.name for one in self.regions}
+        names = (f"Region {number}" for number in itertools.count(1))
+        name = next(one for one in names if one not in taken)
+        self.keep_regions(lambda: [*self.regions, gh.Region.between(name, corners)])
+
+    def keep_regions(self, wanted: Callable[[], list[gh.Region]]) -> None:
+        """Have these regions and no others, or keep those that there are and say why."""
+        study = self.export
+        assert isinstance(study, gh.Study)
+        try:
+            places = [snapped(one, study.grid.shape, study.size()) for one in wanted()]
+            check_regions([place.region for place in places])
+        except gh.SettingError as error:
+            self.region_problem = str(error)
+        else:
+            self.regions = [place.region for place in places]
+            self.region_problem = ""
 
     @property
     def size_bytes(self) -> int:

@@ -7,7 +7,8 @@
 // data.figure: what to draw, data.words: the same in words.
 // data.look: kind, opacity, colours and bottom of the figure; data.scales: [level, r, g, b] of
 // every map. data.unit: the largest value, and the sign of its unit.
-// data.asksRectangle: whether a drag marks a rectangle, which Python gets.
+// Where the figure's dragmode is "select", a drag marks a rectangle; Python gets it, with
+// data.study.
 // data.notDrawn: the sentence for a script that did not arrive.
 
 const NORMAL_TEXT_PX = 16;
@@ -308,7 +309,6 @@ class Stage {
       margin: { ...margin, r: (margin.r * text) / NORMAL_TEXT_PX },
       xaxis: { ...figure.layout.xaxis, range: x },
       yaxis: { ...figure.layout.yaxis, range: y },
-      dragmode: this.data.asksRectangle ? "select" : figure.layout.dragmode,
       hovermode: false,
     };
     layout.annotations = this.labels(look, layout, text);
@@ -334,6 +334,7 @@ class Stage {
     const taken = [];
     const labels = this.figure.layout.annotations ?? [];
     return labels.flatMap((label) => {
+      if (label.name === "region") return [label]; // always there
       const size = (label.font.size * text) / NORMAL_TEXT_PX;
       const [x, y] = [label.x * scale, label.y * scale];
       const half = { x: 0.3 * size * (label.text.length + 1), y: 0.8 * size };
@@ -562,17 +563,12 @@ class Stage {
       this.showTools();
     });
     this.plot.on("plotly_selected", (selected) => {
-      if (!this.data.asksRectangle) return;
-      const { x, y } = selected?.range ?? {};
-      const { width, height } = this.whole;
-      this.setStateValue("rectangle", x
-        ? [
-            clamp(Math.min(...x), 0, width),
-            clamp(Math.min(...y), 0, height),
-            clamp(Math.max(...x), 0, width),
-            clamp(Math.max(...y), 0, height),
-          ]
-        : null);
+      if (!selected?.range || this.figure.layout.dragmode !== "select") return;
+      const { x, y } = selected.range;
+      const { study } = this.data;
+      // The same rectangle is another message when it is drawn again.
+      const corners = [x[0], y[0], x[1], y[1]];
+      this.setStateValue("rectangle", { study, corners, at: Date.now() });
     });
   }
 }

@@ -19,13 +19,11 @@ from tests.browser.conftest import (
     download,
     drawn,
     drop,
-    free_port,
     hover_label,
     layer,
     line,
     open_sample,
     picture,
-    running,
     segments,
     serving,
     settled,
@@ -512,30 +510,4 @@ def test_the_picture_is_drawn_below_any_path(browser, tmp_path):
         shown = urljoin(page.url, picture(page).get_attribute("href"))
         assert shown.startswith(f"{address}/lent/")
         assert download(page, "overlay")[0] == "Shop shelf_overlay_4-of-4_scale-5.png"
-        visitor.close()
-
-
-# --- A rectangle for Python ----------------------------------------------------------
-
-
-def test_a_dragged_rectangle_is_told_to_python(browser, tmp_path):
-    port = free_port()
-    with running(tmp_path, ["-m", "tests.browser.marking", str(port)], port):
-        visitor = browser.new_context(viewport=DESKTOP)
-        visitor.set_default_timeout(1000 * PATIENCE_S)
-        page = visitor.new_page()
-        page.goto(f"http://127.0.0.1:{port}")
-        drawn(page)
-        said = page.get_by_test_id("stText")
-        expect(said).to_have_text("None")
-        at = page.locator(".nsewdrag").bounding_box()
-        page.mouse.move(at["x"] + at["width"] / 4, at["y"] + at["height"] / 4)
-        page.mouse.down()
-        page.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2, steps=4)
-        page.mouse.up()
-        expect(said).not_to_have_text("None")
-        # The picture of the export is 40 × 30 px.
-        corners = [float(number) for number in re.findall(r"[\d.]+", said.text_content())]
-        assert corners == pytest.approx([10, 7.5, 20, 15], abs=0.2)
-        assert shown_part(page) == [0, 0, 40, 30]
         visitor.close()
