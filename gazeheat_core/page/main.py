@@ -119,8 +119,8 @@ def result(opened: Opened, look: gh.Look) -> None:
     with st.container(gap="xxsmall"):
         st.markdown(plain(" ".join(filter(None, about))) or "&nbsp;")
         st.markdown(counted(opened.export, heatmap), help=COUNTS_HELP)
-    regions(opened, heatmap)
     downloads(opened, heatmap, look)
+    regions(opened, heatmap)
 
 
 @st.cache_resource(show_spinner=False)
