@@ -993,7 +993,7 @@ def test_the_empty_page_has_the_script_fetched_that_will_draw():
     assert after["look"] == {"opacity": 0.8, "colours": "turbo"}
     assert set(after["scales"]) == set(gh.COLORMAPS)
     assert after["words"].startswith("Heatmap over the reference image of Shop shelf")
-    assert not after["asksRectangle"]
+    assert after["figure"]["layout"]["dragmode"] == "zoom"
 
 
 def test_the_picture_is_no_part_of_what_a_tick_sends():

@@ -4,11 +4,12 @@ import csv
 import io
 import json
 
+import gazeheat_core as gh
 from gazeheat_core.page.server import _loans
 from gazeheat_core.page.stage import region_shapes
 from gazeheat_core.regions import Region
 from tests import builders
-from tests.test_app import app, check, drop, tick, told
+from tests.test_app import app, check, drop, said, tick, told
 
 # Ada looks at about 10, 5 twice, and at 0, 0; Ben at 30, 20 and at 40, 30.
 LEFT = [4, 30, 20, 0]
@@ -133,6 +134,21 @@ def test_the_table_can_be_fetched():
     assert (file.name, file.mime) == ("Shelf_regions_2-of-2_scale-5.csv", "text/csv")
     header, row = csv.reader(io.StringIO(file.data.decode("utf-8-sig")))
     assert (header[0], row[:5]) == ("name", ["'=Price", "4", "0", "20", "30"])
+
+
+def test_regions_come_with_the_settings_of_a_file_or_the_file_is_not_used():
+    (export,) = gh.read_exports(gh.Upload("a.zip", io.BytesIO(builders.export_zip())))
+    study = gh.track_export(export)
+
+    def made(*regions):
+        account = gh.account_of(study, [0], gh.Look(), regions=regions)
+        return account.as_json().encode()
+
+    page = drop(opened(), settings__json=made(Region("Price", 4, 0, 20, 30)))
+    assert [one["name"] for one in room(page)["rows"]] == ["Price"]
+    drop(page, settings__json=made(Region("Far", 50, 0, 60, 30)))
+    assert said(page)[0].startswith("settings.json: its settings are not used. Region 'Far' lies")
+    assert [one["name"] for one in room(page)["rows"]] == ["Price"]
 
 
 def test_a_name_on_the_picture_is_text_and_is_cut():

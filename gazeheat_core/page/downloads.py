@@ -42,7 +42,13 @@ def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
     study = opened.export
     assert isinstance(study, gh.Study)
     output = Output(
-        study, opened.histograms, sorted(opened.ticked), heatmap, look, file_stem(study.name)
+        study,
+        opened.histograms,
+        sorted(opened.ticked),
+        heatmap,
+        look,
+        file_stem(study.name),
+        tuple(opened.regions),
     )
     is_empty = heatmap.counts.used == 0
 

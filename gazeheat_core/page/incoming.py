@@ -139,6 +139,7 @@ def use_settings(visit: Visit, account: gh.Account, name: str) -> None:
         )
     try:
         figure = gh.FigureAsked.from_values(account.figure or {})
+        regions = opened.fitted(account.regions)
     except gh.SettingError as error:
         raise gh.SettingError(f"{shown(name)}: its settings are not used. {error}") from None
     selection = account.selection_in(opened.export)
@@ -147,6 +148,7 @@ def use_settings(visit: Visit, account: gh.Account, name: str) -> None:
     opened.window_s = selection.window_s
     opened.tick(ticked, selection.sections)
     opened.figure = figure
+    opened.regions = regions
     visit.wanted_look = account.look
     visit.wanted_selection = selection
     visit.settings_said = [

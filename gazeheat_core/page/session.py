@@ -247,16 +247,25 @@ class Opened:
 
     def keep_regions(self, wanted: Callable[[], list[gh.Region]]) -> None:
         """Have these regions and no others, or keep those that there are and say why."""
-        study = self.export
-        assert isinstance(study, gh.Study)
+        self.region_problem = ""
         try:
-            places = [snapped(one, study.grid.shape, study.size()) for one in wanted()]
-            check_regions([place.region for place in places])
+            self.regions = self.fitted(wanted())
         except gh.SettingError as error:
             self.region_problem = str(error)
-        else:
-            self.regions = [place.region for place in places]
-            self.region_problem = ""
+
+    def fitted(self, regions: Iterable[gh.Region]) -> list[gh.Region]:
+        """Return regions as the whole bins of this study's picture.
+
+        Raises
+        ------
+        SettingError
+            When they do not lie on it, or are not to be told apart.
+        """
+        study = self.export
+        assert isinstance(study, gh.Study)
+        fitted = [snapped(one, study.grid.shape, study.size()).region for one in regions]
+        check_regions(fitted)
+        return fitted
 
     @property
     def size_bytes(self) -> int:
