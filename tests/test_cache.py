@@ -228,7 +228,8 @@ def test_what_is_loaded_counts_as_what_was_stored(kept):
     assert np.flatnonzero(histogram.bins).tolist() == [0, 7, 14]
     fixations = gh.Selection("fixation-duration")
     (histogram,) = gh.select(load(kept, "k"), fixations)
-    assert histogram.bins[-1, -1] == histogram.counts.used == 3 * 70_000
+    assert histogram.bins[-1, -1] == histogram.amount == 3 * 70_000
+    assert histogram.counts == gh.Counts(used=3)
 
 
 def test_a_study_over_another_grid_is_not_the_one_that_is_asked_for(kept):

@@ -119,7 +119,7 @@ def assert_same(one, other):
     assert facts(one) == facts(other)
     assert entries(one) == entries(other)
     for a, b in zip(gh.select(one), gh.select(other), strict=True):
-        assert a.bins.dtype == b.bins.dtype == np.uint32
+        assert a.bins.dtype == b.bins.dtype == np.int64
         np.testing.assert_array_equal(a.bins, b.bins)
 
 
