@@ -7,10 +7,11 @@ from dataclasses import replace
 import streamlit as st
 
 import gazeheat_core as gh
+from gazeheat_core.page.controls import choice, chosen
 from gazeheat_core.page.session import Opened, my_visit
 from gazeheat_core.page.when import Window, choose_window
 from gazeheat_core.report import asked_in_words
-from gazeheat_core.settings import COUNTING, MEASURE, SCALE, WEIGHT, ChoiceSetting, Measure, Weight
+from gazeheat_core.settings import COUNTING, MEASURE, SCALE, WEIGHT, Measure
 
 # Named choices: what is counted, and the blur that goes with it.
 _AS_SPECIFIED = ("gaze", SCALE.default)
@@ -41,15 +42,15 @@ def choose_selection(opened: Opened) -> gh.Selection:
                 args=_AS_IN_PUPIL_CLOUD,
                 help="Fixations by number, pooled, with a blur of 5 %.",
             )
-        choose(MEASURE)
+        asked = choice(MEASURE, MEASURE.name)
         selection = _selection(opened)
-        asked = st.session_state[MEASURE.name]
         if selection.measure != asked:
             st.caption(
                 f"{MEASURE.titles[asked]}: this export does not have them, so gaze is counted. "
                 "Download it again from Pupil Cloud with its fixations."
             )
-        choose(WEIGHT)
+        choice(WEIGHT, WEIGHT.name)
+        selection = _selection(opened)
         number = opened.number
 
         # Both live as long as the control, so they hold the study's number and not the study.
@@ -66,18 +67,6 @@ def choose_selection(opened: Opened) -> gh.Selection:
     return selection
 
 
-def choose(setting: ChoiceSetting[Measure] | ChoiceSetting[Weight]) -> None:
-    """Show a setting that is one of several names; its value lives in the page's address."""
-    st.selectbox(
-        setting.title,
-        list(setting.titles),
-        format_func=setting.titles.__getitem__,
-        key=setting.name,
-        bind="query-params",
-        help=setting.help,
-    )
-
-
 def set_measure(measure: Measure, scale: float) -> None:
     """Set all that a named choice stands for."""
     st.session_state.update(
@@ -87,11 +76,11 @@ def set_measure(measure: Measure, scale: float) -> None:
 
 def _selection(opened: Opened) -> gh.Selection:
     """Return what the controls are set to, as far as the study has it."""
-    measure = st.session_state.get(MEASURE.name, MEASURE.default)
+    measure = chosen(MEASURE, MEASURE.name)
     return replace(
         gh.Selection(),
         measure=measure if measure in opened.measures else MEASURE.default,
-        weight=st.session_state.get(WEIGHT.name, WEIGHT.default),
+        weight=chosen(WEIGHT, WEIGHT.name),
         window_s=opened.window_s,
         sections=opened.selection_sections(),
     )

@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from math import ceil, floor, log10
-from typing import Any, TypeVar
+from typing import Any
 
 import streamlit as st
 
 import gazeheat_core as gh
 from gazeheat_core import colormaps
 from gazeheat_core.chart import colour_scales
+from gazeheat_core.page.controls import choice, chosen
 from gazeheat_core.page.markup import plain
 from gazeheat_core.page.session import Opened, my_visit
 from gazeheat_core.scale import colour_scale, why_not
@@ -34,7 +35,6 @@ from gazeheat_core.settings import (
     Unit,
 )
 
-Name = TypeVar("Name", bound=str)
 AnySetting = Setting | ChoiceSetting[Any]
 
 
@@ -58,15 +58,14 @@ def choose_look(opened: Opened) -> gh.Look:
         )
     scale = slider(SCALE)
     opacity = slider(OPACITY)
-    colormap = choice(COLORMAP)
+    colormap = choice(COLORMAP, key(COLORMAP))
     st.html(swatches())
-    kind = st.session_state.get(key(LOOK_KIND), LOOK_KIND.default)
-    unit = st.session_state.get(key(UNIT), UNIT.default)
+    kind, unit = chosen(LOOK_KIND, key(LOOK_KIND)), chosen(UNIT, key(UNIT))
     title = f"Drawn as: {LOOK_KIND.titles[kind].lower()} · {UNIT.titles[unit]}"
     with st.expander(title, key="drawn"):
-        kind = choice(LOOK_KIND)
+        kind = choice(LOOK_KIND, key(LOOK_KIND))
         levels = lines() if kind == "contours" else LEVELS.default
-        unit = choice(UNIT)
+        unit = choice(UNIT, key(UNIT))
         top = st.number_input(
             f"{TOP.title} ({_UNIT_SIGNS[unit]})",
             TOP.lowest,
@@ -113,9 +112,7 @@ def lines() -> tuple[float, ...]:
 def share_scale(number: int) -> None:
     """Set the top of the scale to the largest value among all open studies."""
     visit = my_visit()
-    look = gh.Look(
-        scale=st.session_state[key(SCALE)], unit=st.session_state.get(key(UNIT), UNIT.default)
-    )
+    look = gh.Look(scale=st.session_state[key(SCALE)], unit=chosen(UNIT, key(UNIT)))
     asked = visit.opened[number].pool
     tops = []
     for opened in visit.opened.values():
@@ -182,18 +179,6 @@ def slider(setting: NumberSetting) -> float:
         setting.default,
         setting.step,
         format="%g %%" if setting.unit == "percent" else None,
-        key=key(setting),
-        bind="query-params",
-        help=setting.help,
-    )
-
-
-def choice(setting: ChoiceSetting[Name]) -> Name:
-    """Show a setting that is one of several names."""
-    return st.selectbox(
-        setting.title,
-        list(setting.titles),
-        format_func=setting.titles.__getitem__,
         key=key(setting),
         bind="query-params",
         help=setting.help,
