@@ -35,7 +35,7 @@ PLATE_ALPHA = 0.85
 # A level has so many labels at most, each on a line of several times its length.
 _MOST_LABELS = 4
 _LEAST_LENGTH = 3
-_CANDIDATES = 32
+_CANDIDATES = 24
 # A point is left out where the line then moves by less than this part of the longer side:
 # a quarter of a pixel on a screen of 1,600.
 _ACCURACY = 0.25 / 1600
@@ -152,7 +152,7 @@ def _labelled(
     type_px: float,
 ) -> list[Contour]:
     """Give each level its labels, the highest first: its lines are the shortest."""
-    taken: list[tuple[float, float, float, float]] = []  # left, top, right and bottom
+    taken_low = taken_high = np.empty((0, 2))  # left and top, right and bottom of plates
     table = opaque_table(look.colormap)
     contours = []
     for level, points in reversed(found):
@@ -162,11 +162,13 @@ def _labelled(
         for places in _longest_lines(points, _LEAST_LENGTH * 2 * half[0]):
             low, high = places - half, places + half
             is_free = (low >= 0).all(axis=1) & (high <= size).all(axis=1)
-            for left, top, right, bottom in taken:
-                is_free &= (high <= (left, top)).any(axis=1) | (low >= (right, bottom)).any(axis=1)
+            # Two plates are apart where one ends before the other begins, along either axis.
+            is_apart = (high[:, None] <= taken_low) | (low[:, None] >= taken_high)
+            is_free &= np.all(is_apart.any(axis=2), axis=1)
             if is_free.any():
                 first = is_free.argmax()
-                taken.append((*low[first].tolist(), *high[first].tolist()))
+                taken_low = np.vstack([taken_low, low[first]])
+                taken_high = np.vstack([taken_high, high[first]])
                 x, y = places[first].tolist()
                 labels.append((x, y))
         red, green, blue = table[to_levels(np.array(level / 100))].tolist()

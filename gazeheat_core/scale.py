@@ -82,8 +82,8 @@ class ColourScale:
 
         Examples
         --------
-        >>> ColourScale("seconds", "seconds", 13.8, 13.8, 0).ticks()[:2]
-        [(0.0, '0 s'), (36.23188405797102, '5 s')]
+        >>> ColourScale("seconds", "seconds", 12.5, 12.5, 0).ticks()
+        [(0.0, '0 s'), (40.0, '5 s'), (80.0, '10 s'), (100.0, '12.5 s')]
         >>> [text for _, text in ColourScale("percent", "%", 100, 50, 0).ticks()]
         ['0 %', '10 %', '20 %', '30 %', '40 %', '≥ 50 %']
         """
