@@ -172,4 +172,5 @@ def _label(heatmap: Heatmap, look: Look) -> str:
     place = " within the blur" if heatmap.scale else " in one bin"
     if look.unit == "share":
         return f"% of the {_WHOLE[measure]}{place}{_EQUAL[weight]}"
-    return f"seconds of {_WHOLE[measure].replace(' time', '')}{place}{_EQUAL[weight]}"
+    what = "fixations" if measure == "fixation-duration" else _WHOLE[measure].replace(" time", "")
+    return f"seconds of {what}{place}{_EQUAL[weight]}"
