@@ -162,6 +162,7 @@ def test_the_text_is_what_another_program_reads(shelf, account):
             **{"unit": "percent", "top": 0.0, "bottom": 0.0, "levels": [20.0, 40.0, 60.0, 80.0]},
         },
         "selection": {"measure": "gaze", "weight": "pooled", "window_s": None, "sections": None},
+        "regions": [],
         "figure": None,
         "export": {
             "name": "Shelf",

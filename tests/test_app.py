@@ -990,7 +990,7 @@ def test_the_empty_page_has_the_script_fetched_that_will_draw():
     assert "figure" not in before
     (after,) = told(click(app(), "Try the sample"), "gazeheat_stage")
     assert after["script"] == before["script"]
-    assert after["look"] == {"opacity": 0.8, "colours": "turbo"}
+    assert after["look"] == {**{"kind": "colours", "opacity": 0.8, "colours": "turbo", "bottom": 0}}
     assert set(after["scales"]) == set(gh.COLORMAPS)
     assert after["words"].startswith("Heatmap over the reference image of Shop shelf")
     assert after["figure"]["layout"]["dragmode"] == "zoom"

@@ -507,6 +507,7 @@ any_rows = st.lists(
         recording_ids,
         recording_ids,
         st.none(),
+        st.sampled_from(["", 7]),
     ),
     max_size=12,
 )

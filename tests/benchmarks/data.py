@@ -192,14 +192,30 @@ def photo(size):
     return out.getvalue()
 
 
+# Of 50 samples of 5 ms, 40 are in a fixation.
+SAMPLES_A_FIXATION, SAMPLES_IN_FIXATION = 50, 40
+
+
 def made_export(samples, size, *, recordings=RECORDINGS):
     """An export that is already in memory."""
     each = samples // recordings
     people = []
     for i in range(recordings):
         x, y = positions(each, size, seed=i)
-        gaze = gh.GazeSamples(FIRST_NS + np.arange(each, dtype=np.int64) * STEP_NS, x, y)
-        section = gh.Section(gaze_id("a", i), gaze)
+        moment_ns = FIRST_NS + np.arange(each, dtype=np.int64) * STEP_NS
+        in_fixation = (np.arange(each) % SAMPLES_A_FIXATION < SAMPLES_IN_FIXATION).astype(np.uint8)
+        gaze = gh.GazeSamples(moment_ns, x, y, in_fixation)
+        first = slice(None, None, SAMPLES_A_FIXATION)
+        start_ns = moment_ns[first]
+        fixations = gh.Fixations(
+            np.arange(len(start_ns)),
+            start_ns,
+            start_ns + SAMPLES_IN_FIXATION * STEP_NS,
+            np.full(len(start_ns), SAMPLES_IN_FIXATION * STEP_NS / 1e6),
+            x[first],
+            y[first],
+        )
+        section = gh.Section(gaze_id("a", i), gaze, fixations)
         people.append(gh.Recording(gaze_id("b", i), f"P{i + 1:02}", f"Wearer {i + 1}", (section,)))
     image = gh.ReferenceImage(size, photo(size))
     return gh.Export("Shelf", "Reference Image Mapper", tuple(people), image)

@@ -25,7 +25,7 @@ from gazeheat_core.exports.reading import read_images, read_study
 from gazeheat_core.exports.tables import parse_block, read_blocks
 from gazeheat_core.page.session import Opened
 from gazeheat_core.parallel import open_executor, submit_export
-from gazeheat_core.selection import KEPT_BYTES
+from gazeheat_core.windows import KEPT_BYTES
 from tests.benchmarks.data import (
     MOST_SAMPLES,
     RECORDINGS,

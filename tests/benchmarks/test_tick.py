@@ -11,18 +11,15 @@ import gazeheat_core as gh
 from gazeheat_core.page.recordings import told
 from gazeheat_core.page.session import Opened
 from gazeheat_core.report import counted, described
-from gazeheat_core.selection import Selection
-from tests.benchmarks.data import STEP_NS, made_export
+from gazeheat_core.settings import MEASURE, WEIGHT
+from tests.benchmarks.data import made_export
 from tests.benchmarks.measure import p95, side_by_side
 
 # A setting may be one of the blur, whose matrices are then made anew.
 TICK_MS, SLIDER_MS = 10, 40
 ROUNDS = 120
-# A window: for all samples of the large study, and for each of a window's.
-WINDOW_MS = 30
-WINDOW_NS = 4
-# Against one `numpy.bincount` of the same cells.
-WINDOW_RATIO = 1.0
+# Whatever is asked, with 12 recordings and with 1,000; 10 million samples against 1 million.
+ASKED_MS, ASKED_OF_MANY_MS, FLAT = 15, 40, 1.25
 # The browser has the picture; a tick sends where it is.
 ADDRESS = f"lent/{'0' * 43}/picture"
 
@@ -81,7 +78,7 @@ def test_it_takes_the_same_few_milliseconds_for_any_study(studies, report, what,
     side_by_side([act(one) for one in studies], 12)
     large, small = 1e3 * side_by_side([act(one) for one in studies], ROUNDS)
     processor = 1e3 * side_by_side([act(large_study)], ROUNDS, time.thread_time)
-    assert large_study.pool.bins.shape == small_study.pool.bins.shape == gh.grid_shape((4000, 3000))
+    assert large_study.pool.shape == small_study.pool.shape == gh.grid_shape((4000, 3000))
     ratio = np.median(large) / np.median(small)
     report(
         f"{what}, server side: 10 M samples, 4000x3000 px: median {np.median(large):.1f} ms, "
@@ -93,35 +90,48 @@ def test_it_takes_the_same_few_milliseconds_for_any_study(studies, report, what,
     assert ratio <= 1.10
 
 
-def test_a_window_costs_its_samples(studies, report):
-    study = studies[0].export
-    cells = np.concatenate([one.sections[0].gaze.cell for one in study.recordings])
-    seconds_each = len(cells) / len(study.recordings) * STEP_NS / 1e9
-    shares = (1.0, 0.5, 0.1)
+ASKED = {
+    "a window, dragged": lambda i: gh.Selection(window_s=(0.1 * (i % 200), 0.1 * (i % 200) + 5)),
+    "a window of equal weights": lambda i: gh.Selection(
+        weight="recording", window_s=(0.1 * (i % 200), 0.1 * (i % 200) + 5)
+    ),
+    "a measure": lambda i: gh.Selection([*MEASURE.titles][i % 4]),
+    "a weight": lambda i: gh.Selection(weight=[*WEIGHT.titles][i % 3]),
+}
 
-    def window(share):
-        asked = Selection(window_s=(0.0, share * seconds_each))
-        everyone = set(range(len(study.recordings)))
 
-        def take(_):
-            counts = gh.Pool.over(study, asked).take(everyone).counts
-            assert abs(counts.rows - share * len(cells)) <= len(everyone)
+@pytest.fixture(scope="module")
+def asked_of():
+    """Studies of one picture by what is in them."""
+    size = (4000, 3000)
+    return {
+        "10 M samples, 12 recordings": Opened(0, made_export(10_000_000, size)),
+        "1 M samples, 12 recordings": Opened(1, made_export(1_000_000, size)),
+        "1 M samples, 1,000 recordings": Opened(2, made_export(1_000_000, size, recordings=1_000)),
+    }
+
+
+@pytest.mark.parametrize("what", [*ASKED, "a unit"])
+def test_whatever_is_asked_costs_no_more_than_a_tick(asked_of, report, what):
+    def act(opened):
+        def take(i):
+            opened.ask(ASKED[what](i) if what in ASKED else gh.Selection())
+            unit = "percent" if what in ASKED else ("percent", "seconds", "share")[i % 3]
+            return redraw(opened, gh.Look(unit=unit))
 
         return take
 
-    works = [lambda _: np.bincount(cells, minlength=study.grid.codes), *map(window, shares)]
-    side_by_side(works, 3)
-    plain_ms, *windows_ms = 1e3 * np.median(side_by_side(works, 21, time.thread_time), axis=1)
-    whole_ms, half_ms, tenth_ms = windows_ms
-    # Between two windows, what each costs for itself falls out.
-    ns_each = (whole_ms - tenth_ms) * 1e6 / (0.9 * len(cells))
+    works = [act(one) for one in asked_of.values()]
+    # The first times make what is kept.
+    side_by_side(works, 8)
+    times = 1e3 * side_by_side(works, ROUNDS // 2)
+    large, small, many = (p95(one) for one in times)
+    flat = np.median(times[0]) / np.median(times[1])
     report(
-        f"window over {len(study.recordings)} recordings of {len(cells) / 1e6:.0f} M samples: all "
-        f"{whole_ms:.1f} ms (target {WINDOW_MS}), half {half_ms:.1f} ms, a tenth {tenth_ms:.1f}: "
-        f"{ns_each:.2f} ns a sample (target {WINDOW_NS}); one bincount {plain_ms:.1f} ms, ratio "
-        f"{whole_ms / plain_ms:.2f} (target {WINDOW_RATIO})"
+        f"{what}, server side, p95: 10 M samples in 12 recordings {large:.1f} ms (target "
+        f"{ASKED_MS}), 1 M {small:.1f} ms (medians {flat:.2f}, target {FLAT}); 1 M in 1,000 "
+        f"recordings {many:.1f} ms (target {ASKED_OF_MANY_MS})"
     )
-    assert whole_ms <= WINDOW_RATIO * plain_ms
-    assert half_ms <= 0.6 * whole_ms
-    assert whole_ms <= WINDOW_MS
-    assert ns_each <= WINDOW_NS
+    assert large <= ASKED_MS
+    assert many <= ASKED_OF_MANY_MS
+    assert flat <= FLAT
