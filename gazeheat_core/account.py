@@ -19,7 +19,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError
@@ -172,7 +172,7 @@ class Account:
                         "id": one.id,
                         "name": one.name,
                         "rows": one.rows,
-                        **asdict(one.counts),
+                        **one.counts._asdict(),
                         "gaze_sha256": one.gaze_sha256,
                         "fixations_sha256": one.fixations_sha256,
                     }
@@ -596,9 +596,9 @@ def _recording(values: object) -> UsedRecording:
     if not isinstance(values, dict):
         raise _not_ours("'recordings' holds what is no recording")
     # Earlier versions had the first five only.
-    names = [one.name for i, one in enumerate(fields(Counts)) if i < 5 or one.name in values]
+    names = [name for i, name in enumerate(Counts._fields) if i < 5 or name in values]
     counts = Counts(**{name: _get(values, name, int) for name in names})
-    if min(asdict(counts).values()) < 0 or counts.rows != _get(values, "rows", int):
+    if min(counts) < 0 or counts.rows != _get(values, "rows", int):
         raise _not_ours("the counts of a recording do not add up to its rows")
     return UsedRecording(
         id=_get(values, "id", str),

@@ -272,7 +272,7 @@ class Output:
                     "id": one.id,
                     "name": one.name,
                     "rows": one.rows,
-                    **asdict(one.counts),
+                    **one.counts._asdict(),
                     "interval_ms": one.sampling_interval_ns / 1e6 or None,
                 }
                 for one in self.pooled

@@ -6,8 +6,7 @@ Whatever is asked for is a sum of integer histograms with one factor for each re
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, field, fields
-from operator import attrgetter
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,6 @@ from gazeheat_core.selection import (
 )
 from gazeheat_core.settings import Weight
 from gazeheat_core.study import Study
-
-_PARTS = attrgetter(*(part.name for part in fields(Counts)))
 
 # Shares of a recording are whole numbers of 2 ** -72, in two parts: sums are then exact, the
 # same in whatever order recordings are ticked. A recording's first parts add up to 2 ** 50, so
@@ -132,13 +129,13 @@ class Pool:
         Its arrays may be the pool's own, which the next call changes.
         """
         factors = self._factors(wanted)
-        none = (0, 0)
-        for k, total in enumerate((self.first, self.second)):
-            changed = (
-                (self.histograms[i].part, factors.get(i, none)[k] - self.factors.get(i, none)[k])
-                for i in factors.keys() | self.factors.keys()
-            )
-            add_parts(total, ((part, times) for part, times in changed if times))
+        changed = []
+        for i in factors.keys() | self.factors.keys():
+            new, old = factors.get(i, (0, 0)), self.factors.get(i, (0, 0))
+            if new != old:
+                changed.append((self.histograms[i].part, new[0] - old[0], new[1] - old[1]))
+        add_parts(self.first, ((part, times) for part, times, _ in changed if times))
+        add_parts(self.second, ((part, times) for part, _, times in changed if times))
         self.factors = factors
         chosen = [self.histograms[i] for i in wanted]
         times_ns = [one.gaze_ns for one in chosen]
@@ -240,4 +237,4 @@ def pool(
 
 def _sum(counts: Iterable[Counts]) -> Counts:
     """Add up counts, part by part, in one go."""
-    return Counts(*map(sum, zip(*map(_PARTS, counts), strict=True)))
+    return Counts(*map(sum, zip(*counts, strict=True)))

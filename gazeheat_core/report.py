@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from gazeheat_core.account import software
 from gazeheat_core.errors import listed
@@ -185,12 +186,18 @@ def recording_details(
 
     The first parameters are those of `recording_facts`, the last is what is counted.
     """
-    part = "not counted" if share is None else f"{share * 100:.0f} % of the total"
-    return f"{entries(histogram.counts.used, measure)} · {_clock(histogram)} · {part}"
+    much = entries(histogram.counts.used, measure)
+    if share is None:
+        return f"{much} · {_clock(histogram)} · not counted"
+    return f"{much} · {recording_facts(histogram, share)} of the total"
 
 
 def _clock(histogram: RecordingHistogram) -> str:
-    seconds = round(histogram.duration_ns / 1e9)
+    return _clock_of(round(histogram.duration_ns / 1e9))
+
+
+@lru_cache(maxsize=10_000)
+def _clock_of(seconds: int) -> str:
     return f"{seconds // 60}:{seconds % 60:02}"
 
 

@@ -8,8 +8,9 @@ number of samples.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from math import isfinite
+from operator import add
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -20,7 +21,7 @@ from gazeheat_core.errors import SettingError
 from gazeheat_core.model import Export, IntArray, recording_labels
 from gazeheat_core.settings import COUNTING, MEASURE, Measure, Weight
 from gazeheat_core.study import RecordingTracks, SectionTracks, Study, track_export
-from gazeheat_core.tracks import TICK_NS, Track, join, no_track
+from gazeheat_core.tracks import NO_TIME, TICK_NS, Track, join, no_track
 from gazeheat_core.windows import counted_track, entries_a_histogram
 
 TICKS_A_SECOND = 1_000_000_000 // TICK_NS
@@ -52,8 +53,7 @@ def is_of_fixations(measure: Measure) -> bool:
     return _ENTRIES[measure].of_fixations
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """What became of the rows of gaze, or of fixations; the parts add up to `rows`.
 
     Attributes
@@ -91,11 +91,10 @@ class Counts:
     @property
     def rows(self) -> int:
         """Rows in the file, of gaze or of fixations."""
-        return sum(getattr(self, part.name) for part in fields(self))
+        return sum(self)
 
-    def __add__(self, other: Counts) -> Counts:
-        names = [part.name for part in fields(self)]
-        return Counts(*(getattr(self, name) + getattr(other, name) for name in names))
+    def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
+        return Counts(*map(add, self, other))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ def check_window(window_s: tuple[float, float]) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)  # not frozen: a thousand are made for each window
 class RecordingHistogram:
     """One recording, reduced to what a heatmap needs.
 
@@ -427,6 +426,8 @@ class _Counting:
         self.prepared = _prepare(study, of_fixations=self.entries.of_fixations)
         window_s = selection.window_s
         self.window = window_s and tuple(round(one * TICKS_A_SECOND) for one in window_s)
+        # Sections mostly begin with their first entry, so many share what is looked for.
+        self._moments: dict[int, npt.NDArray[np.uint32]] = {}
         # Fixations are few, and a kept histogram of milliseconds could not tell how many.
         self.step = 0
         if not self.entries.of_fixations:
@@ -530,8 +531,18 @@ class _Counting:
         """Return the first entry of a section in the window, and the first one after it."""
         if self.window is None:
             return 0, len(place.track)
-        start, stop = self.window
-        return place.track.bounds(place.start + start, place.start + stop)
+        track = place.track
+        first, last = track.time.searchsorted(self.moments(place.start - track.zero))
+        return int(first), int(last)
+
+    def moments(self, after: int) -> npt.NDArray[np.uint32]:
+        """Return the window's ends on a track that begins so long before its section."""
+        known = self._moments.get(after)
+        if known is None:
+            assert self.window is not None
+            ends = [min(max(after + end, 0), NO_TIME) for end in self.window]
+            known = self._moments[after] = np.array(ends, np.uint32)
+        return known
 
 
 _Bounded = tuple[Track, int, int]
@@ -611,26 +622,17 @@ class Part:
             used = amount = int(self.codes[: self.outside].sum())
             outside, undetected = self.codes[self.outside :].tolist()
         for cell, value in self.few:
-            count = len(cell)
-            is_inside = cell < self.outside
             if value is not None and not self.of_fixations:
-                is_counted = value > 0
-                count = int(np.count_nonzero(is_counted))
-                is_inside &= is_counted
+                # A gaze sample outside of fixations has the value 0.
+                cell, value = cell[value > 0], None
+            is_inside = cell < self.outside
             inside = int(np.count_nonzero(is_inside))
             used += inside
-            amount += (
-                int(value[is_inside].sum(dtype=np.int64))
-                if value is not None and self.of_fixations
-                else inside
-            )
-            if inside < count:
-                is_beside = cell == self.outside
-                if value is not None and not self.of_fixations:
-                    is_beside &= is_counted
-                beside = int(np.count_nonzero(is_beside))
+            amount += inside if value is None else int(value[is_inside].sum(dtype=np.int64))
+            if inside < len(cell):
+                beside = int(np.count_nonzero(cell == self.outside))
                 outside += beside
-                undetected += count - inside - beside
+                undetected += len(cell) - inside - beside
         return used, outside, undetected, amount
 
     def inside(
@@ -659,6 +661,10 @@ class Part:
         return amounts
 
 
+# Cells, values where they count with these, and how often they are added.
+_Few = tuple[npt.NDArray[Any], npt.NDArray[Any] | None, int]
+
+
 def add_parts(total: IntArray, parts: Iterable[tuple[Part, int]]) -> None:
     """Add the histograms of parts of recordings to an array, each as often as it is told.
 
@@ -667,27 +673,35 @@ def add_parts(total: IntArray, parts: Iterable[tuple[Part, int]]) -> None:
     total : int64 array, shape (codes,)
     parts : iterable of (Part, int)
     """
-    cells: list[npt.NDArray[Any]] = []
-    amounts: list[npt.NDArray[np.int64]] = []
+    few: list[_Few] = []
     waiting = 0
     for part, times in parts:
         if part.codes is not None:
             total += part.codes if times == 1 else times * part.codes.astype(np.int64)
         for cell, value in part.few:
-            cells.append(cell)
-            amounts.append(
-                np.full(len(cell), times) if value is None else times * value.astype(np.int64)
-            )
+            few.append((cell, value, times))
             waiting += len(cell)
-            if waiting > _AT_A_TIME:
-                _add_few(total, cells, amounts)
-                cells, amounts, waiting = [], [], 0
-    _add_few(total, cells, amounts)
+        if waiting > _AT_A_TIME:
+            _add_few(total, few)
+            few, waiting = [], 0
+    _add_few(total, few)
 
 
-def _add_few(
-    total: IntArray, cells: list[npt.NDArray[Any]], amounts: list[npt.NDArray[np.int64]]
-) -> None:
+def _add_few(total: IntArray, few: list[_Few]) -> None:
+    """Add entries, each stretch of them as often as it is told."""
+    if not few:
+        return
     # One call for many recordings: a call costs as much as a thousand entries.
-    if cells:
-        np.add.at(total, np.concatenate(cells).astype(np.intp), np.concatenate(amounts))
+    cells = np.concatenate([cell for cell, _, _ in few]).astype(np.intp)
+    if any(value is not None for _, value, _ in few):
+        amounts: Any = np.concatenate(
+            [
+                np.full(len(cell), times) if value is None else times * value.astype(np.int64)
+                for cell, value, times in few
+            ]
+        )
+    else:
+        times = [times for _, _, times in few]
+        is_alike = min(times) == max(times)
+        amounts = times[0] if is_alike else np.repeat(times, [len(cell) for cell, _, _ in few])
+    np.add.at(total, cells, amounts)

@@ -8,7 +8,7 @@ part, which sections. What counts is what the server holds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import streamlit as st
@@ -43,17 +43,15 @@ def told(opened: Opened) -> dict[str, Any]:
     pooled = sum(one.counts.used for one in opened.pooled)
     asked = opened.pool.selection
     measure, parts = asked.measure, gh.shares(histograms, ticked, asked.weight)
-    groups = by_wearer(histograms)
-    has_headings = any(group["wearer"] for group in groups)
-    shares = [parts.get(i, 0.0) if i in ticked else None for i in range(len(histograms))]
+    people = known_people(opened)
     return {
         "study": opened.number,
         "generation": opened.generation,
         "ticked": sorted(ticked),
-        "groups": groups,
+        "groups": people.groups,
         "rows": [
-            row(one, share, measure, has_heading=has_headings)
-            for one, share in zip(histograms, shares, strict=True)
+            row(person, one, parts.get(i, 0.0) if i in ticked else None, measure)
+            for i, (person, one) in enumerate(zip(people.persons, histograms, strict=True))
         ],
         "filtered": len(histograms) > RECORDINGS_WITHOUT_FILTER,
         "mostRows": MOST_ROWS,
@@ -122,23 +120,70 @@ def counted_sections(opened: Opened) -> tuple[int, int] | None:
     return ticked, sum(counts)
 
 
+class Person(NamedTuple):
+    """What a recording's row shows, whatever is ticked and counted.
+
+    Attributes
+    ----------
+    name, wearer : str
+    find : str
+        What the filter looks into.
+    names : str
+        Name and wearer, a line each.
+    """
+
+    name: str
+    wearer: str
+    find: str
+    names: str
+
+    @classmethod
+    def of(cls, histogram: gh.RecordingHistogram, *, has_heading: bool) -> Person:
+        """Take it from a recording."""
+        name, wearer = histogram.label, further_wearer(histogram)
+        return cls(
+            name=name,
+            wearer="" if has_heading else wearer,
+            find=f"{name} {histogram.wearer} {histogram.id}",
+            names="\n".join(filter(None, (name, wearer))),
+        )
+
+
+class People(NamedTuple):
+    """The persons of a study, and how they are grouped."""
+
+    groups: list[dict[str, Any]]
+    persons: list[Person]
+
+
+# A tick needs them again.
+_people: WeakKeyDictionary[gh.Study, People] = WeakKeyDictionary()
+
+
+def known_people(opened: Opened) -> People:
+    """Return the persons of an open study."""
+    study = opened.export
+    assert isinstance(study, gh.Study)
+    if study not in _people:
+        groups = by_wearer(opened.histograms)
+        has_heading = any(group["wearer"] for group in groups)
+        persons = [Person.of(one, has_heading=has_heading) for one in opened.histograms]
+        _people[study] = People(groups, persons)
+    return _people[study]
+
+
 def row(
-    histogram: gh.RecordingHistogram,
-    share: float | None,
-    measure: Measure = "gaze",
-    *,
-    has_heading: bool,
+    person: Person, histogram: gh.RecordingHistogram, share: float | None, measure: Measure
 ) -> dict[str, Any]:
     """Return what a recording's row shows: its names, its facts, its part of the whole."""
-    wearer = further_wearer(histogram)
-    lines = (histogram.label, wearer, recording_details(histogram, share, measure))
+    facts = recording_facts(histogram, share)
     return {
-        "name": histogram.label,
-        "wearer": "" if has_heading else wearer,
-        "facts": recording_facts(histogram, share),
+        "name": person.name,
+        "wearer": person.wearer,
+        "facts": facts,
         "share": round(share or 0.0, 4),
-        "whole": "\n".join(filter(None, lines)),
-        "find": f"{histogram.label} {histogram.wearer} {histogram.id}",
+        "whole": f"{person.names}\n{recording_details(histogram, share, measure)}",
+        "find": person.find,
     }
 
 

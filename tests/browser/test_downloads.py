@@ -38,7 +38,7 @@ def test_the_figure_is_what_its_form_says_and_follows_the_ticks(page):
     drawn(page, instead_of=source)
     expect(caption).to_have_value("Mine, and it stays.")
     page.get_by_label("Pixels per inch").fill("254")
-    page.get_by_label("Unit").select_option("px")
+    page.get_by_label("Millimetres or pixels").select_option("px")
     # 160 mm at ten pixels a millimetre.
     expect(width).to_have_value("1600")
     width.fill("800")

@@ -189,7 +189,7 @@ def test_a_long_name_is_cut_and_the_whole_is_in_the_tooltip(page):
 
 
 @pytest.mark.parametrize(
-    ("window", "rows"), [(DESKTOP, 12), ({"width": 1280, "height": 720}, 8), (TABLET, 12)]
+    ("window", "rows"), [(DESKTOP, 11), ({"width": 1280, "height": 720}, 6), (TABLET, 12)]
 )
 def test_the_list_is_as_high_as_its_rows_or_as_the_window_allows(visit, window, rows):
     page = visit(size=window)

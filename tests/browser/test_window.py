@@ -205,8 +205,9 @@ def test_an_upload_outlasts_a_cut(wired, wire):
 # --- On paper, and on a phone --------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("landscape", [False, True], ids=["portrait", "landscape"])
+@pytest.mark.parametrize(
+    ("scheme", "landscape"), [("light", False), ("dark", True)], ids=["portrait", "landscape"]
+)
 def test_a_print_is_one_light_page_of_picture_bar_and_counts(visit, scheme, landscape):
     page = visit(scheme=scheme)
     drop(page, {"shelf.zip": builders.export_zip(name="Regal <b>")})
