@@ -32,7 +32,7 @@ _FIRST_BITS, _SECOND_BITS = 50, 22
 _MOST_AMOUNT = 2**40
 
 
-def group_of(weight: Weight, position: int, one: RecordingHistogram) -> str:
+def group_of(weight: Weight, position: int, one: RecordingHistogram) -> int | str:
     """Return what has one say: all, a recording, or a wearer with all of theirs.
 
     Parameters
@@ -43,9 +43,8 @@ def group_of(weight: Weight, position: int, one: RecordingHistogram) -> str:
     one : RecordingHistogram
     """
     if weight == "pooled":
-        return "all"
-    by_wearer = weight == "wearer" and one.wearer
-    return f"wearer {one.wearer}" if by_wearer else f"recording {position}"
+        return ""
+    return one.wearer if weight == "wearer" and one.wearer else position
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -133,13 +132,11 @@ class Pool:
         for i in factors.keys() | self.factors.keys():
             new, old = factors.get(i, (0, 0)), self.factors.get(i, (0, 0))
             if new != old:
-                changed.append((self.histograms[i].part, new[0] - old[0], new[1] - old[1]))
-        add_parts(self.first, ((part, times) for part, times, _ in changed if times))
-        add_parts(self.second, ((part, times) for part, _, times in changed if times))
+                changed.append((self.histograms[i].part, (new[0] - old[0], new[1] - old[1])))
+        add_parts((self.first, self.second), changed)
         self.factors = factors
         chosen = [self.histograms[i] for i in wanted]
-        times_ns = [one.gaze_ns for one in chosen]
-        is_timed = None not in times_ns
+        is_timed = not any(one.amount and one.entry_ns is None for one in chosen)
         is_pooled = self.selection.weight == "pooled"
         gaze_ns = None
         if is_pooled and is_timed and any(second for _, second in factors.values()):
@@ -150,7 +147,7 @@ class Pool:
             counts=_sum(one.counts for one in chosen),
             recordings=len(chosen),
             amount=sum(one.amount for one in chosen),
-            total_ns=sum(one or 0 for one in times_ns) if is_timed else None,
+            total_ns=sum(one.amount * (one.entry_ns or 0) for one in chosen) if is_timed else None,
             selection=self.selection,
         )
 
@@ -168,14 +165,11 @@ class Pool:
         if weight == "pooled":
             base_ns = self._base_ns
             return {i: (1, (self.histograms[i].entry_ns or base_ns) - base_ns) for i in wanted}
-        of_group: dict[str, int] = {}
-        for i in wanted:
-            group = self._group(i)
+        groups = [(i, group_of(weight, i, self.histograms[i])) for i in wanted]
+        of_group: dict[int | str, int] = {}
+        for i, group in groups:
             of_group[group] = of_group.get(group, 0) + self.histograms[i].amount
-        return {i: _share(amount) for i in wanted if (amount := of_group[self._group(i)])}
-
-    def _group(self, position: int) -> str:
-        return group_of(self.selection.weight, position, self.histograms[position])
+        return {i: _share(amount) for i, group in groups if (amount := of_group[group])}
 
     def _shares(self) -> npt.NDArray[np.float64]:
         first = self._bins(self.first) * 2.0**-_FIRST_BITS
@@ -203,10 +197,9 @@ def shares(
         Positions of the recordings.
     weight : "pooled", "recording" or "wearer"
     """
-    groups: dict[str, list[int]] = {}
+    groups: dict[int | str, list[int]] = {}
     for i in chosen:
-        group = "" if weight == "pooled" else group_of(weight, i, histograms[i])
-        groups.setdefault(group, []).append(i)
+        groups.setdefault(group_of(weight, i, histograms[i]), []).append(i)
     totals = {group: sum(histograms[i].amount for i in some) for group, some in groups.items()}
     say = sum(total > 0 for total in totals.values())
     return {

@@ -292,7 +292,7 @@ class _Say(NamedTuple):
     @classmethod
     def of(cls, histograms: Sequence[RecordingHistogram], weight: Weight) -> _Say:
         """Take it from the recordings' histograms."""
-        groups: dict[str, int] = {}
+        groups: dict[int | str, int] = {}
         members = [
             groups.setdefault(group_of(weight, i, one), len(groups))
             for i, one in enumerate(histograms)

@@ -22,7 +22,12 @@ from gazeheat_core.model import Export, IntArray, recording_labels
 from gazeheat_core.settings import COUNTING, MEASURE, Measure, Weight
 from gazeheat_core.study import RecordingTracks, SectionTracks, Study, track_export
 from gazeheat_core.tracks import NO_TIME, TICK_NS, Track, join, no_track
-from gazeheat_core.windows import counted_track, entries_a_histogram
+from gazeheat_core.windows import (
+    MOST_SHORT,
+    ShortTracks,
+    counted_track,
+    entries_a_histogram,
+)
 
 TICKS_A_SECOND = 1_000_000_000 // TICK_NS
 _LONGEST_S = 1e9
@@ -190,7 +195,7 @@ class RecordingHistogram:
         """What is counted in each bin, of the grid's shape; row 0 is the top."""
         rows, columns = self.shape
         total = np.zeros(rows * columns + 2, np.int64)
-        add_parts(total, [(self.part, 1)])
+        add_parts([total], [(self.part, [1])])
         return total[:-2].reshape(self.shape)
 
     @property
@@ -342,6 +347,8 @@ class _Place(NamedTuple):
     rows, unreadable, listed_twice, untimed : int
         Rows of the file; some of which cannot be read, repeat another one, or have no time.
     duration_ns : int
+    short : int
+        Position among the short tracks that are looked up together; -1 for any other.
     """
 
     track: Track
@@ -351,6 +358,7 @@ class _Place(NamedTuple):
     listed_twice: int
     untimed: int
     duration_ns: int
+    short: int = -1
 
     @classmethod
     def of(cls, section: SectionTracks, *, of_fixations: bool) -> _Place:
@@ -400,18 +408,64 @@ class _Prepared:
         return cls(recording, label, recording.sampling_interval_ns, places, overlaps)
 
 
-_prepared: WeakKeyDictionary[Study, dict[bool, list[_Prepared]]] = WeakKeyDictionary()
+@dataclass(eq=False, slots=True)
+class _PreparedStudy:
+    """The recordings of a study, and what of them is the same whatever is asked for.
 
+    Attributes
+    ----------
+    recordings : list of _Prepared
+    step : int
+        Entries that a track has at least which has kept histograms; 0 where none has.
+    short : list of _Place
+        Sections of few entries that overlap no other.
+    tables : dict of str to ShortTracks
+        The same for a measure, once a window was asked for.
+    """
 
-def _prepare(study: Study, *, of_fixations: bool) -> list[_Prepared]:
-    """Return a study's recordings; visitors who have it open share them."""
-    both = _prepared.setdefault(study, {})
-    if of_fixations not in both:
+    recordings: list[_Prepared]
+    step: int
+    short: list[_Place] = field(default_factory=list)
+    tables: dict[Measure, ShortTracks] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, study: Study, *, of_fixations: bool) -> _PreparedStudy:
+        """Take it from a study."""
         labels = recording_labels(study.recordings)
-        both[of_fixations] = [
+        recordings = [
             _Prepared.of(recording, label, of_fixations=of_fixations)
             for recording, label in zip(study.recordings, labels, strict=True)
         ]
+        tracks = [place.track for one in recordings for place in one.places]
+        entries = sum(map(len, tracks))
+        # Fixations are few, and a kept histogram of milliseconds could not tell how many.
+        step = 0 if of_fixations else entries_a_histogram(entries, study.grid.codes)
+        prepared = cls(recordings, step)
+        few = [len(track) for track in tracks if not step or len(track) <= step]
+        if sum(few) <= MOST_SHORT:
+            prepared.number()
+        return prepared
+
+    def number(self) -> None:
+        """Let the short tracks be looked up together."""
+        for one in self.recordings:
+            if one.overlaps or (self.step and any(len(p.track) > self.step for p in one.places)):
+                continue
+            places = [
+                place._replace(short=len(self.short) + k) for k, place in enumerate(one.places)
+            ]
+            self.short += places
+            one.places = tuple(places)
+
+
+_prepared: WeakKeyDictionary[Study, dict[bool, _PreparedStudy]] = WeakKeyDictionary()
+
+
+def _prepare(study: Study, *, of_fixations: bool) -> _PreparedStudy:
+    """Return what is known of a study; visitors who have it open share it."""
+    both = _prepared.setdefault(study, {})
+    if of_fixations not in both:
+        both[of_fixations] = _PreparedStudy.of(study, of_fixations=of_fixations)
     return both[of_fixations]
 
 
@@ -423,16 +477,32 @@ class _Counting:
         self.outside = study.grid.outside
         self.selection = selection
         self.entries = _ENTRIES[selection.measure]
-        self.prepared = _prepare(study, of_fixations=self.entries.of_fixations)
-        window_s = selection.window_s
-        self.window = window_s and tuple(round(one * TICKS_A_SECOND) for one in window_s)
+        prepared = _prepare(study, of_fixations=self.entries.of_fixations)
+        self.prepared, self.step = prepared.recordings, prepared.step
+        self.window: tuple[int, int] | None = None
+        self.table: ShortTracks | None = None
+        if selection.window_s is not None:
+            first_s, last_s = selection.window_s
+            self.window = round(first_s * TICKS_A_SECOND), round(last_s * TICKS_A_SECOND)
+            self.look_up(prepared)
         # Sections mostly begin with their first entry, so many share what is looked for.
         self._moments: dict[int, npt.NDArray[np.uint32]] = {}
-        # Fixations are few, and a kept histogram of milliseconds could not tell how many.
-        self.step = 0
-        if not self.entries.of_fixations:
-            entries = sum(len(place.track) for one in self.prepared for place in one.places)
-            self.step = entries_a_histogram(entries, study.grid.codes)
+
+    def look_up(self, prepared: _PreparedStudy) -> None:
+        """Look the window up in all short tracks."""
+        if not prepared.short:
+            return
+        assert self.window is not None
+        measure = self.selection.measure
+        if measure not in prepared.tables:
+            prepared.tables[measure] = ShortTracks(
+                [(place.track, place.start) for place in prepared.short],
+                self.outside,
+                of_fixations=self.entries.of_fixations,
+                weighted=self.entries.weighted,
+            )
+        self.table = prepared.tables[measure]
+        self.found = self.table.kinds(self.window)
 
     def histogram(self, position: int) -> RecordingHistogram:
         """Count one recording."""
@@ -454,8 +524,11 @@ class _Counting:
 
     def count(self, one: _Prepared, places: Sequence[_Place]) -> RecordingHistogram:
         """Count the entries of sections of a recording, and account for every row."""
-        part = self.part(one, places)
-        used, outside, undetected, amount = part.kinds()
+        if self.table is not None and places and places[0].short >= 0:
+            part, (used, outside, undetected, amount) = self.looked_up(self.table, places)
+        else:
+            part = self.part(one, places)
+            used, outside, undetected, amount = part.kinds()
         rows = unreadable = untimed = duration_ns = 0
         listed_twice = part.listed_twice
         for place in places:
@@ -526,6 +599,26 @@ class _Counting:
                 part.listed_twice += repeated
                 part.take(track, 0, len(track), 0)
         return part
+
+    def looked_up(
+        self, table: ShortTracks, places: Sequence[_Place]
+    ) -> tuple[Part, tuple[int, int, int, int]]:
+        """Take sections of few entries from what was looked up, with their kinds."""
+        part, found = Part(self.outside, *self.entries), self.found
+        used = outside = undetected = amount = 0
+        for place in places:
+            i = place.short
+            first, last = found.first[i], found.last[i]
+            if first == last:
+                continue
+            part.entries += last - first
+            value = None if table.value is None else table.value[first:last]
+            part.few.append((table.cell[first:last], value))
+            used += found.used[i]
+            outside += found.outside[i]
+            undetected += found.undetected[i]
+            amount += found.amount[i]
+        return part, (used, outside, undetected, amount)
 
     def bounds(self, place: _Place) -> tuple[int, int]:
         """Return the first entry of a section in the window, and the first one after it."""
@@ -661,47 +754,54 @@ class Part:
         return amounts
 
 
-# Cells, values where they count with these, and how often they are added.
-_Few = tuple[npt.NDArray[Any], npt.NDArray[Any] | None, int]
+# Cells, and values where they count with these.
+_Few = tuple[npt.NDArray[Any], npt.NDArray[Any] | None]
 
 
-def add_parts(total: IntArray, parts: Iterable[tuple[Part, int]]) -> None:
-    """Add the histograms of parts of recordings to an array, each as often as it is told.
+def add_parts(totals: Sequence[IntArray], parts: Iterable[tuple[Part, Sequence[int]]]) -> None:
+    """Add the histograms of parts of recordings to arrays, each as often as it is told.
 
     Parameters
     ----------
-    total : int64 array, shape (codes,)
-    parts : iterable of (Part, int)
+    totals : sequence of int64 array, shape (codes,)
+    parts : iterable of (Part, sequence of int)
+        With how often it is added to each of the arrays.
     """
     few: list[_Few] = []
+    often: list[Sequence[int]] = []
     waiting = 0
     for part, times in parts:
         if part.codes is not None:
-            total += part.codes if times == 1 else times * part.codes.astype(np.int64)
-        for cell, value in part.few:
-            few.append((cell, value, times))
-            waiting += len(cell)
+            for total, count in zip(totals, times, strict=True):
+                if count:
+                    total += part.codes if count == 1 else count * part.codes.astype(np.int64)
+        for one in part.few:
+            few.append(one)
+            often.append(times)
+            waiting += len(one[0])
         if waiting > _AT_A_TIME:
-            _add_few(total, few)
-            few, waiting = [], 0
-    _add_few(total, few)
+            _add_few(totals, few, often)
+            few, often, waiting = [], [], 0
+    _add_few(totals, few, often)
 
 
-def _add_few(total: IntArray, few: list[_Few]) -> None:
+def _add_few(
+    totals: Sequence[IntArray], few: Sequence[_Few], often: Sequence[Sequence[int]]
+) -> None:
     """Add entries, each stretch of them as often as it is told."""
     if not few:
         return
     # One call for many recordings: a call costs as much as a thousand entries.
-    cells = np.concatenate([cell for cell, _, _ in few]).astype(np.intp)
-    if any(value is not None for _, value, _ in few):
-        amounts: Any = np.concatenate(
-            [
-                np.full(len(cell), times) if value is None else times * value.astype(np.int64)
-                for cell, value, times in few
-            ]
-        )
-    else:
-        times = [times for _, _, times in few]
-        is_alike = min(times) == max(times)
-        amounts = times[0] if is_alike else np.repeat(times, [len(cell) for cell, _, _ in few])
-    np.add.at(total, cells, amounts)
+    cells = np.concatenate([cell for cell, _ in few]).astype(np.intp)
+    lengths = [len(cell) for cell, _ in few]
+    values = None
+    if any(value is not None for _, value in few):
+        values = np.concatenate(
+            [np.ones(len(cell), np.int64) if value is None else value for cell, value in few]
+        ).astype(np.int64)
+    for total, times in zip(totals, zip(*often, strict=True), strict=True):
+        least, most = min(times), max(times)
+        if least == most == 0:
+            continue
+        amounts: Any = least if least == most else np.repeat(times, lengths)
+        np.add.at(total, cells, amounts if values is None else amounts * values)

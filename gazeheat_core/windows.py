@@ -1,12 +1,15 @@
-"""Any window of a track in the time of a tick, however many entries it has.
+"""Any window in the time of a tick, of a track with many entries and of many tracks with few.
 
-A histogram of everything before a moment is kept for some moments, the checkpoints. A window is
-the difference of two such histograms; what lies between a checkpoint and the window's border is
-counted, and is a bounded number of entries. All are integers, so it is exact.
+Of a long track, a histogram of everything before a moment is kept for some moments, the
+checkpoints. A window is the difference of two such histograms; what lies between a checkpoint
+and the window's border is counted, and is a bounded number of entries. Short tracks stand one
+after the other, so that the ends of a window in all of them are found in one go. All are
+integers, so it is exact.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -15,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazeheat_core.model import IntArray
-from gazeheat_core.tracks import Track
+from gazeheat_core.tracks import NO_TIME, Track
 
 # The most that the histograms of an open study may take: those of the whole, and again those
 # of the checkpoints.
@@ -149,3 +152,104 @@ def entries_a_histogram(entries: int, codes: int) -> int:
     """
     most = KEPT_BYTES // (codes * np.dtype(np.uint32).itemsize)
     return max(_COUNTED_ANEW, -(-entries // most))
+
+
+# Entries of short tracks that are looked up together; each takes about 30 bytes.
+MOST_SHORT = 4_000_000
+# Room for the moments of one track in a number: 300 days before and after its beginning.
+_TRACK_BITS = 40
+_FARTHEST = 1 << (_TRACK_BITS - 2)
+
+
+class Kinds(NamedTuple):
+    """What lies in a window of each of some tracks.
+
+    Attributes
+    ----------
+    first, last : list of int
+        Positions among the entries of all; the last one does not belong to them.
+    used, outside, undetected, amount : list of int
+        How many entries are of each kind, and what those on the picture add up to.
+    """
+
+    first: list[int]
+    last: list[int]
+    used: list[int]
+    outside: list[int]
+    undetected: list[int]
+    amount: list[int]
+
+
+class ShortTracks:
+    """Tracks with few entries each, of which a window is looked up in one go.
+
+    Parameters
+    ----------
+    tracks : sequence of (Track, int)
+        With the moment from which windows count, in ticks since the Unix epoch.
+    outside : int
+        As of the grid.
+    of_fixations, weighted : bool
+        What the entries are, and whether they count with their value.
+    """
+
+    def __init__(
+        self,
+        tracks: Sequence[tuple[Track, int]],
+        outside: int,
+        *,
+        of_fixations: bool,
+        weighted: bool,
+    ) -> None:
+        lengths = [len(track) for track, _ in tracks]
+        self._numbers = np.arange(len(tracks), dtype=np.int64) << _TRACK_BITS
+        times = [
+            np.where(track.time == NO_TIME, _FARTHEST, track.time + np.int64(track.zero - start))
+            for track, start in tracks
+        ]
+        # A fixation can begin before its section.
+        after = np.concatenate(times).clip(-_FARTHEST, _FARTHEST) + _FARTHEST
+        self._key = np.repeat(self._numbers, lengths) + after
+        self.cell = np.concatenate([track.cell for track, _ in tracks])
+        self.value: npt.NDArray[Any] | None = None
+        is_counted = np.ones(len(self.cell), np.bool_)
+        if weighted:
+            self.value = np.concatenate([track.value for track, _ in tracks])
+            if not of_fixations:
+                is_counted = self.value > 0
+        is_used = is_counted & (self.cell < outside)
+        self._before = [
+            _before(kind)
+            for kind in (
+                is_used,
+                is_counted & (self.cell == outside),
+                is_counted & (self.cell > outside),
+            )
+        ]
+        if of_fixations and self.value is not None:
+            self._before.append(_before(np.where(is_used, self.value, 0)))
+
+    def kinds(self, window: tuple[int, int]) -> Kinds:
+        """Look a window up in all tracks.
+
+        Parameters
+        ----------
+        window : (int, int)
+            In ticks after the moment from which each track counts.
+        """
+        first, last = (
+            self._key.searchsorted(self._numbers + min(max(end, 0), _FARTHEST) + _FARTHEST)
+            for end in window
+        )
+        used, outside, undetected, *more = (
+            (before[last] - before[first]).tolist() for before in self._before
+        )
+        amount = more[0] if more else used
+        return Kinds(first.tolist(), last.tolist(), used, outside, undetected, amount)
+
+
+def _before(amounts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return what all entries before each place add up to, and at the end what all do."""
+    total = np.zeros(len(amounts) + 1, np.int64)
+    np.cumsum(amounts, out=total[1:])
+    return total

@@ -1,5 +1,6 @@
 """A tick, on the server: from the choice of recordings to the text that is sent."""
 
+import gc
 import json
 import time
 
@@ -65,9 +66,12 @@ def studies():
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """As the page sets it for its server."""
+    """As the page sets it for its server, which does not search the imports for garbage."""
+    gc.collect()
+    gc.freeze()
     with threadpool_limits(1, "blas"):
         yield
+    gc.unfreeze()
 
 
 @pytest.mark.parametrize(
