@@ -112,10 +112,10 @@ def digits(value: float) -> str:
 
     Examples
     --------
-    >>> [digits(value) for value in (0.0512, 1.2, 12.44, 123.4, 1234.0)]
-    ['0.0512', '1.2', '12.4', '123', '1,234']
+    >>> [digits(value) for value in (0.0512, 1.2, 12.44, 123.4, 999.7, 1234.0)]
+    ['0.0512', '1.2', '12.4', '123', '1,000', '1,234']
     """
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def _step(top: float) -> float:

@@ -219,7 +219,7 @@ class ShortTracks:
                 is_counted = self.value > 0
         is_used = is_counted & (self.cell < outside)
         self._before = [
-            _before(kind)
+            _before(kind, np.int32)
             for kind in (
                 is_used,
                 is_counted & (self.cell == outside),
@@ -227,7 +227,7 @@ class ShortTracks:
             )
         ]
         if of_fixations and self.value is not None:
-            self._before.append(_before(np.where(is_used, self.value, 0)))
+            self._before.append(_before(np.where(is_used, self.value, 0), np.int64))
 
     def kinds(self, window: tuple[int, int]) -> Kinds:
         """Look a window up in all tracks.
@@ -248,8 +248,8 @@ class ShortTracks:
         return Kinds(first.tolist(), last.tolist(), used, outside, undetected, amount)
 
 
-def _before(amounts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def _before(amounts: npt.NDArray[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Return what all entries before each place add up to, and at the end what all do."""
-    total = np.zeros(len(amounts) + 1, np.int64)
+    total = np.zeros(len(amounts) + 1, dtype)
     np.cumsum(amounts, out=total[1:])
     return total

@@ -114,13 +114,22 @@ def entries(study):
     ]
 
 
+ASKED = (
+    gh.Selection(),
+    gh.Selection("fixation-gaze", window_s=(0.0, 0.01)),
+    gh.Selection("fixation-duration"),
+)
+
+
 def assert_same(one, other):
     """Equal in every field, in every entry, and bit for bit in the bins."""
     assert facts(one) == facts(other)
     assert entries(one) == entries(other)
-    for a, b in zip(gh.select(one), gh.select(other), strict=True):
-        assert a.bins.dtype == b.bins.dtype == np.int64
-        np.testing.assert_array_equal(a.bins, b.bins)
+    for asked in ASKED:
+        for a, b in zip(gh.select(one, asked), gh.select(other, asked), strict=True):
+            assert a.bins.dtype == b.bins.dtype == np.int64
+            np.testing.assert_array_equal(a.bins, b.bins)
+            assert a.counts == b.counts
 
 
 def with_gaze(folder, gaze, **options):

@@ -134,6 +134,42 @@ def test_no_fixation_was_corrected(folder, export, raw):
         assert study.unassigned_fixations == 0
 
 
+@pytest.mark.parametrize("window_s", [None, (0.0, 2.0), (2.0, 1e6)])
+def test_fixations_are_counted_as_the_raw_rows_have_them(export, folder, window_s):
+    study = gh.track_export(export)
+    rows, gaze = read_rows(folder / "fixations.csv"), read_rows(folder / "gaze.csv")
+    starts = {
+        row["section id"]: min(
+            int(row["section start time [ns]"]),
+            *(int(one["timestamp [ns]"]) for one in gaze if one["section id"] == row["section id"]),
+        )
+        for row in read_rows(folder / "sections.csv")
+    }
+    expected = {"fixation-count": 0, "fixation-duration": 0}
+    for row in rows:
+        after_s = (int(row["start timestamp [ns]"]) - starts[row["section id"]]) / 1e9
+        x, y = (float(row[f"fixation {axis} [normalized]"]) for axis in "xy")
+        is_inside = 0 <= x <= 1 and 0 <= y <= 1 and row["fixation detected on surface"] == "true"
+        if is_inside and (window_s is None or window_s[0] <= after_s < window_s[1]):
+            expected["fixation-count"] += 1
+            expected["fixation-duration"] += int(row["duration [ms]"])
+    for measure, amount in expected.items():
+        pooled = gh.Pool.over(study, gh.Selection(measure, window_s=window_s)).take({0, 1, 2})
+        assert (pooled.amount, pooled.bins.sum(), pooled.counts.rows) == (amount, amount, 41)
+
+
+def test_windows_of_the_real_gaze_add_up(export):
+    study = gh.track_export(export)
+    (whole, *parts) = (
+        gh.Pool.over(study, gh.Selection(window_s=ends)).take({0, 1, 2})
+        for ends in ((0, 1e6), (0, 1.5), (1.5, 3.25), (3.25, 1e6))
+    )
+    np.testing.assert_array_equal(sum(part.bins for part in parts), whole.bins)
+    assert whole.total_ns == sum(part.total_ns for part in parts)
+    # The trackers' intervals are within a thousandth of 5 ms.
+    assert whole.total_ns == pytest.approx(whole.counts.used * 5_000_000, rel=1e-3)
+
+
 def test_images_are_those_of_the_reference(export, histograms, raw):
     look = gh.Look()
     heatmap = gh.make_heatmap(histograms, SIZE, look.scale)

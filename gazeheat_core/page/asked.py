@@ -55,13 +55,13 @@ def choose_selection(opened: Opened) -> gh.Selection:
 
         # Both live as long as the control, so they hold the study's number and not the study.
         def take(window_s: Window | None) -> None:
-            chosen = my_visit().opened.get(number)
-            if chosen is not None:
-                chosen.window_s = window_s
+            still_open = my_visit().opened.get(number)
+            if still_open is not None:
+                still_open.window_s = window_s
 
         def of() -> tuple[int, ...]:
-            chosen = my_visit().opened.get(number)
-            return () if chosen is None else (number, chosen.generation)
+            still_open = my_visit().opened.get(number)
+            return () if still_open is None else (number, still_open.generation)
 
         choose_window(opened.longest_s, opened.window_s, take, of=of)
     return selection

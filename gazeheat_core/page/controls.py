@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import streamlit as st
@@ -11,7 +12,9 @@ from gazeheat_core.settings import ChoiceSetting
 Name = TypeVar("Name", bound=str)
 
 
-def choice(setting: ChoiceSetting[Name], key: str) -> Name:
+def choice(
+    setting: ChoiceSetting[Name], key: str, on_change: Callable[[], None] | None = None
+) -> Name:
     """Show a setting; return what it is set to.
 
     Parameters
@@ -19,6 +22,8 @@ def choice(setting: ChoiceSetting[Name], key: str) -> Name:
     setting : ChoiceSetting
     key : str
         What it is called in the address and in the session.
+    on_change : callable, optional
+        Called when a visitor has chosen another name.
     """
     return st.selectbox(
         setting.title,
@@ -27,6 +32,7 @@ def choice(setting: ChoiceSetting[Name], key: str) -> Name:
         key=key,
         bind="query-params",
         help=setting.help,
+        on_change=on_change,
     )
 
 

@@ -65,7 +65,7 @@ def choose_look(opened: Opened) -> gh.Look:
     with st.expander(title, key="drawn"):
         kind = choice(LOOK_KIND, key(LOOK_KIND))
         levels = lines() if kind == "contours" else LEVELS.default
-        unit = choice(UNIT, key(UNIT))
+        unit = choice(UNIT, key(UNIT), forget_top)
         top = st.number_input(
             f"{TOP.title} ({_UNIT_SIGNS[unit]})",
             TOP.lowest,
@@ -91,6 +91,11 @@ def choose_look(opened: Opened) -> gh.Look:
 
 
 _UNIT_SIGNS: dict[Unit, str] = {"percent": "%", "seconds": "s", "share": "%"}
+
+
+def forget_top() -> None:
+    """End the colours at the largest value again: a top of another unit means something else."""
+    st.session_state[key(TOP)] = None
 
 
 def lines() -> tuple[float, ...]:
