@@ -134,6 +134,8 @@ export default function ({ data, parentElement }) {
     // Beside the buttons that were pressed last.
     (panel.hidden ? find(".row") : panel).append(words);
     more.setAttribute("aria-expanded", !panel.hidden);
+    // The page's own style asks for it.
+    more.getRootNode().host?.toggleAttribute("data-open", !panel.hidden);
   };
   show(find(".asked"), data.files.filter(({ more }) => more));
 }

@@ -41,6 +41,10 @@ class Regions {
     this.form = find("form");
     this.add = find("form button");
     this.rows = [];
+    // The page's own style asks for it.
+    this.group.ontoggle = () => {
+      this.group.getRootNode().host?.toggleAttribute("data-open", this.group.open);
+    };
     this.mark.onclick = () => this.ask({ what: "mark", on: !this.data.isMarking });
     this.form.onsubmit = (event) => {
       event.preventDefault();
