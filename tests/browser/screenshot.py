@@ -73,6 +73,7 @@ def draw_questions():
 def ask(page):
     """Open the groups, count fixations of two seconds, and mark a region."""
     page.get_by_text("Counted:").click()
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
     choose(page, "Measure", "Fixations by duration")
     page.get_by_role("spinbutton", name="From").fill("2")
     page.get_by_role("spinbutton", name="to", exact=True).fill("12")
@@ -91,7 +92,6 @@ def ask(page):
 def choose(page, setting, value):
     """Choose one of the names of a setting."""
     box = page.get_by_role("combobox", name=setting)
-    # The list closes when its box moves, as it does in a group that is being opened.
     box.scroll_into_view_if_needed()
     box.fill(value)
     page.get_by_role("option", name=value).click()

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 import gazeheat_core as gh
 from gazeheat_core.sample import sample_zip
-from tests.browser.conftest import line, open_sample
+from tests.browser.conftest import line, open_sample, still
 from tests.browser.test_accessibility import violations
 from tests.browser.test_sizes import scrolls_sideways
 
@@ -31,7 +31,6 @@ def fixations_in(*window_s):
 
 def choose(page, setting, value):
     box = page.get_by_role("combobox", name=setting)
-    # The list closes when its box moves, as it does in a group that is being opened.
     box.scroll_into_view_if_needed()
     box.fill(value)
     page.get_by_role("option", name=value).click()
@@ -45,6 +44,9 @@ def test_a_visitor_asks_for_fixations_of_some_seconds_and_for_the_checks(
     page = visit(size={"width": width, "height": height}, scheme=scheme)
     open_sample(page)
     page.get_by_text("Counted: gaze").click()
+    # Once all of the group is there, nothing moves a box any more, which would close its list.
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    still(page)
     choose(page, "Measure", "Fixations by duration")
     expect(line(page)).to_contain_text("495 fixations of 4 recordings")
     expect(page.get_by_text("Counted: fixations by duration")).to_be_visible()
