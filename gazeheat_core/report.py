@@ -180,16 +180,27 @@ def recording_facts(histogram: RecordingHistogram, share: float | None) -> str:
 
 
 def recording_details(
-    histogram: RecordingHistogram, share: float | None, measure: Measure = "gaze"
+    histogram: RecordingHistogram,
+    share: float | None,
+    measure: Measure = "gaze",
+    facts: str | None = None,
 ) -> str:
     """Say how much a recording has: entries on the picture, minutes and seconds, share.
 
-    The first parameters are those of `recording_facts`, the last is what is counted.
+    Parameters
+    ----------
+    histogram : RecordingHistogram
+    share : float or None
+        As of `recording_facts`.
+    measure : str
+        What is counted.
+    facts : str, optional
+        What `recording_facts` says, where it is known already.
     """
     much = entries(histogram.counts.used, measure)
     if share is None:
         return f"{much} · {_clock(histogram)} · not counted"
-    return f"{much} · {recording_facts(histogram, share)} of the total"
+    return f"{much} · {facts or recording_facts(histogram, share)} of the total"
 
 
 def _clock(histogram: RecordingHistogram) -> str:

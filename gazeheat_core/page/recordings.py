@@ -182,7 +182,7 @@ def row(
         "wearer": person.wearer,
         "facts": facts,
         "share": round(share or 0.0, 4),
-        "whole": f"{person.names}\n{recording_details(histogram, share, measure)}",
+        "whole": f"{person.names}\n{recording_details(histogram, share, measure, facts)}",
         "find": person.find,
     }
 
