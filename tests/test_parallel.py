@@ -554,14 +554,17 @@ def test_after_an_error_nothing_more_is_begun(tmp_path):
 
 @needs_pipes
 def test_after_an_error_processes_begin_nothing_more(tmp_path):
-    def let_go(_):
-        for name in "ab":
-            os.close(os.open(tmp_path / name, os.O_WRONLY))
-
     def fail():
         with open_executor(jobs=2) as executor:
             for name in "ab":
                 executor.submit(read_part, pipe_part(tmp_path / name))
+            # A pipe can be opened once it is being read: both processes have begun.
+            ends = [os.open(tmp_path / name, os.O_WRONLY) for name in "ab"]
+
+            def let_go(_):
+                for end in ends:
+                    os.close(end)
+
             done = [executor.submit(Path.touch, tmp_path / f"done-{i}") for i in range(20)]
             done[-1].add_done_callback(let_go)
             raise gh.ExportError("wrong")
