@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from gazeheat_core.errors import many
 from gazeheat_core.exports.judging import px
 from gazeheat_core.model import LONGER_SIDE_BINS, IntArray, Size
 from gazeheat_core.selection import TICKS_A_SECOND, Counts, select
@@ -131,7 +132,7 @@ def summary(checks: Sequence[Check]) -> str:
     count = sum(not check.is_fine for check in checks)
     if not count:
         return "Check the data: all fine"
-    return f"Check the data: {count:,} thing{'s' if count > 1 else ''} to look at"
+    return f"Check the data: {many(count, 'thing')} to look at"
 
 
 def as_json(checks: Sequence[Check]) -> list[dict[str, Any]]:
@@ -355,7 +356,7 @@ def _size(study: Study, total: IntArray) -> Check:
         return check("Positions are parts of the surface, so a picture of any size fits.")
     used = int(total.sum())
     if used < FEW_FOR_SIZE:
-        return check(f"{_of(used, 'sample')} on the picture, too few to tell.")
+        return check(f"{many(used, 'sample')} on the picture, too few to tell.")
     rows, columns = total.shape
     width, height = study.grid.size
     sides = [_Extent.along(total.sum(axis=axis)) for axis in (0, 1)]
@@ -409,7 +410,7 @@ def _no_gaze(seen: Sequence[_Seen]) -> Check:
         f"{_where(found, seen)}, no gaze lies on the picture: nothing of it is in the map. Check "
         "in Pupil Cloud that the enrichment has found the picture there, or untick what has none."
     )
-    told = [(one.label, f"{_of(one.samples, 'sample')}, none on the picture") for one in found]
+    told = [(one.label, f"{many(one.samples, 'sample')}, none on the picture") for one in found]
     return _check("no-gaze", title, 2, sentence, told, len(seen))
 
 
@@ -514,14 +515,14 @@ def _frozen(seen: Sequence[_Seen]) -> Check:
     ticks = sum(one.moments.frozen_length for one in found)
     sentence = (
         f"{_where(found, seen)}, the gaze stands still for {FROZEN_S} s or more: "
-        f"{_of(times, 'time')}, {_seconds(ticks)} in all. Eyes drift, so the tracker or a program "
+        f"{many(times, 'time')}, {_seconds(ticks)} in all. Eyes drift, so the tracker or a program "
         "may have repeated a sample, and the map is too hot there. Look at these moments in the "
         "recording; where the eyes moved, leave it out."
     )
     told = [
         (
             one.label,
-            f"{_of(one.moments.frozen, 'time')}, {_seconds(one.moments.frozen_length)} in all, "
+            f"{many(one.moments.frozen, 'time')}, {_seconds(one.moments.frozen_length)} in all, "
             f"first {_seconds(one.moments.first_frozen or 0)} after the section's start",
         )
         for one in found
@@ -540,7 +541,7 @@ def _gaps(seen: Sequence[_Seen]) -> Check:
         ticks = sum(one.moments.gap_length for one in seen)
         share = ticks / sum(one.moments.length for one in seen)
         sentence = (
-            f"{_of(gaps, 'gap')} of more than 100 ms, {_seconds(ticks)} in all: "
+            f"{many(gaps, 'gap')} of more than 100 ms, {_seconds(ticks)} in all: "
             f"{_percent(share)} of the time."
         )
         return Check("gaps", title, 0, sentence)
@@ -548,14 +549,14 @@ def _gaps(seen: Sequence[_Seen]) -> Check:
     ticks = sum(one.moments.gap_length for one in found)
     sentence = (
         f"{_where(found, seen)}, {_up_to(_percent(shares[found[0]]), found)} of the time has no "
-        f"samples: {_of(gaps, 'gap')} of more than 100 ms, {_seconds(ticks)} in all. What was "
+        f"samples: {many(gaps, 'gap')} of more than 100 ms, {_seconds(ticks)} in all. What was "
         "looked at then is not in the map, nor in its seconds. Find out in the recording why "
         "samples are missing, and leave it out if the missing ones matter."
     )
     told = [
         (
             one.label,
-            f"{_of(one.moments.gaps, 'gap')}, {_seconds(one.moments.gap_length)} in all, "
+            f"{many(one.moments.gaps, 'gap')}, {_seconds(one.moments.gap_length)} in all, "
             f"{_percent(shares[one])} of the time",
         )
         for one in found
@@ -587,7 +588,7 @@ def _interval(seen: Sequence[_Seen]) -> Check:
     if timeless:
         count = sum(one.no_time for one in timeless)
         sentences.append(
-            f"{_where(timeless, seen)}, {_of(count, 'sample')} without a time that can be read "
+            f"{_where(timeless, seen)}, {many(count, 'sample')} without a time that can be read "
             "are in the map and in no window of time. Give the file as downloaded to have them."
         )
     title = "Sampling interval"
@@ -597,7 +598,7 @@ def _interval(seen: Sequence[_Seen]) -> Check:
     told = [
         *((one.label, f"{_ms(one.interval_ns)} between samples") for one in differing),
         *((one.label, "unknown") for one in unknown),
-        *((one.label, f"{_of(one.no_time, 'sample')} without a time") for one in timeless),
+        *((one.label, f"{many(one.no_time, 'sample')} without a time") for one in timeless),
     ]
     return _check("interval", title, 1, " ".join(sentences), told, len(seen))
 
@@ -624,7 +625,7 @@ def _repeated(seen: Sequence[_Seen]) -> Check:
         return Check("repeated", title, 0, "No row of a section repeats another one.")
     count = sum(one.listed_twice for one in found)
     sentence = (
-        f"{_where(found, seen)}, {_of(count, 'row')} repeat another one. Each sample counts once, "
+        f"{_where(found, seen)}, {many(count, 'row')} repeat another one. Each sample counts once, "
         "so the map is right. Check that the file was not appended to itself, and that it is the "
         "one that was downloaded."
     )
@@ -639,11 +640,11 @@ def _overlaps(seen: Sequence[_Seen]) -> Check:
         return Check("overlaps", title, 0, "No two sections of a recording list the same sample.")
     count = sum(one.overlapping for one in found)
     sentence = (
-        f"{_where(found, seen)}, {_of(count, 'sample')} are listed by more than one section. "
+        f"{_where(found, seen)}, {many(count, 'sample')} are listed by more than one section. "
         "Together they count once, so the map is right. Sections that are ticked one by one share "
         "them: to compare sections, choose some that do not overlap."
     )
-    told = [(one.label, _of(one.overlapping, "sample")) for one in found]
+    told = [(one.label, many(one.overlapping, "sample")) for one in found]
     return _check("overlaps", title, 1, sentence, told, len(seen))
 
 
@@ -662,10 +663,10 @@ def _corrected(seen: Sequence[_Seen]) -> Check:
     count = sum(one.corrected for one in found)
     measures = [MEASURE.titles[one].lower() for one in ("fixation-duration", "fixation-count")]
     sentence = (
-        f"{count:,} of {_of(compared, 'fixation')} were corrected by hand. A map of gaze does not "
+        f"{count:,} of {many(compared, 'fixation')} were corrected by hand. A map of gaze does not "
         "contain the correction. Choose a measure of fixations: {} or {}.".format(*measures)
     )
-    told = [(one.label, f"{one.corrected:,} of {_of(one.compared, 'fixation')}") for one in found]
+    told = [(one.label, f"{one.corrected:,} of {many(one.compared, 'fixation')}") for one in found]
     return _check("corrected", title, 1, sentence, told, len(seen))
 
 
@@ -683,7 +684,7 @@ def _upside_down(seen: Sequence[_Seen]) -> Check:
         "their gaze as it is. One of the two counts y from the bottom, and its map is upside "
         "down. See which of them fits the picture, and export the other one anew."
     )
-    told = [(one.label, f"{one.mirrored:,} of {_of(one.compared, 'fixation')}") for one in found]
+    told = [(one.label, f"{one.mirrored:,} of {many(one.compared, 'fixation')}") for one in found]
     return _check("upside-down", title, 3, sentence, told, len(seen))
 
 
@@ -694,13 +695,13 @@ def _unreadable(study: Study, seen: Sequence[_Seen]) -> Check:
     found = _worst([one for one in shares if shares[one] > MOST_UNREADABLE], shares.__getitem__)
     is_lost = study.unassigned_rows > MOST_UNREADABLE * study.rows
     if not (found or is_lost):
-        sentence = f"{count:,} of {_of(study.rows, 'row')} cannot be read and are left out."
+        sentence = f"{count:,} of {many(study.rows, 'row')} cannot be read and are left out."
         if not count:
             sentence = "All rows can be read."
         return Check("unreadable", title, 0, sentence)
     of_none = f", {study.unassigned_rows:,} of them of no recording" if is_lost else ""
     sentence = (
-        f"{count:,} of {_of(study.rows, 'row')} cannot be read{of_none}. They are not in the map. "
+        f"{count:,} of {many(study.rows, 'row')} cannot be read{of_none}. They are not in the map. "
         "Give the file as downloaded, not as saved by a spreadsheet."
     )
     told = [(one.label, f"{one.counts.unreadable:,} of {one.counts.rows:,} rows") for one in found]
@@ -747,17 +748,6 @@ def _where(found: Sequence[T], among: Sequence[T]) -> str:
 
 def _up_to(text: str, found: Sequence[T]) -> str:
     return text if len(found) == 1 else f"up to {text}"
-
-
-def _of(count: int, what: str) -> str:
-    """Say how many there are.
-
-    Examples
-    --------
-    >>> _of(1, "gap"), _of(1200, "sample")
-    ('1 gap', '1,200 samples')
-    """
-    return f"{count:,} {what}" + ("s" if count != 1 else "")
 
 
 def _percent(share: float) -> str:

@@ -77,6 +77,17 @@ def listed(names: Sequence[object], most: int = 12, quote: str = "'") -> str:
     return f"{text} and {len(names) - most:,} more" if len(names) > most else text
 
 
+def many(count: int, what: str) -> str:
+    """Say how many there are of something.
+
+    Examples
+    --------
+    >>> many(1, "gap"), many(1200, "sample")
+    ('1 gap', '1,200 samples')
+    """
+    return f"{count:,} {what}" + ("s" if count != 1 else "")
+
+
 def _printable(character: str, escaped: bool) -> str:
     if character.isprintable():
         return character

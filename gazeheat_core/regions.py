@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from gazeheat_core.errors import SettingError, listed, shown
+from gazeheat_core.errors import SettingError, listed, many, shown
 from gazeheat_core.model import IntArray, Size
 from gazeheat_core.pooling import group_of
 from gazeheat_core.selection import (
@@ -537,8 +537,7 @@ def looked_words(numbers: RegionNumbers) -> str:
     >>> looked_words(RegionNumbers(Region("Price", 0, 0, 9, 9), 4.2, 0.25, 840, 1, 1, 1.25))
     '1 of 1 recording looked'
     """
-    ending = "" if numbers.recordings == 1 else "s"
-    return f"{numbers.recordings_looked:,} of {numbers.recordings:,} recording{ending} looked"
+    return f"{numbers.recordings_looked:,} of {many(numbers.recordings, 'recording')} looked"
 
 
 def as_json(numbers: Iterable[RegionNumbers]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from gazeheat_core.account import software
-from gazeheat_core.errors import listed
+from gazeheat_core.errors import listed, many
 from gazeheat_core.heatmap import Heatmap, place_px
 from gazeheat_core.library import ServerStudy
 from gazeheat_core.model import Export, Size
@@ -69,7 +69,7 @@ def samples(count: int) -> str:
     >>> samples(1), samples(1200)
     ('1 sample', '1,200 samples')
     """
-    return f"{count:,} sample" + ("s" if count != 1 else "")
+    return many(count, "sample")
 
 
 def recordings(count: int) -> str:
@@ -80,7 +80,7 @@ def recordings(count: int) -> str:
     >>> recordings(1), recordings(12)
     ('1 recording', '12 recordings')
     """
-    return f"{count:,} recording" + ("s" if count != 1 else "")
+    return many(count, "recording")
 
 
 def entries(count: int, measure: Measure) -> str:
@@ -91,9 +91,7 @@ def entries(count: int, measure: Measure) -> str:
     >>> entries(1, "gaze"), entries(1200, "fixation-count")
     ('1 sample', '1,200 fixations')
     """
-    if not is_of_fixations(measure):
-        return samples(count)
-    return f"{count:,} fixation" + ("s" if count != 1 else "")
+    return many(count, "fixation" if is_of_fixations(measure) else "sample")
 
 
 def counted(export: Export | Study, heatmap: Heatmap) -> str:
@@ -596,7 +594,7 @@ def _of_whom(pooled: Sequence[RecordingHistogram], of: int) -> str:
     part = f"{len(pooled):,} of {recordings(of)}" if len(pooled) < of else recordings(of)
     if "" in wearers or not wearers:
         return part
-    return f"{part} ({len(wearers):,} wearer{'s' if len(wearers) > 1 else ''})"
+    return f"{part} ({many(len(wearers), 'wearer')})"
 
 
 def _bottom(look: Look) -> str:

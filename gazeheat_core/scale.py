@@ -29,6 +29,8 @@ _WHOLE: dict[Measure, str] = {
     "fixation-duration": "fixation time",
     "fixation-count": "fixations",
 }
+# The sign of each unit, behind a value.
+UNIT_SIGNS: dict[Unit, str] = {"percent": "%", "seconds": "s", "share": "%"}
 _EQUAL = {"pooled": "", "recording": ", recordings equal", "wearer": ", wearers equal"}
 # Ticks: so many steps at most, none nearer to the top than this part of the bar.
 _MOST_STEPS = 5
@@ -104,7 +106,7 @@ class ColourScale:
         >>> scale.text(1.2345), scale.text(1234.5), scale.text(0)
         ('1.23 s', '1,234 s', '0 s')
         """
-        return f"{digits(value)} {'s' if self.unit == 'seconds' else '%'}"
+        return f"{digits(value)} {UNIT_SIGNS[self.unit]}"
 
 
 def digits(value: float) -> str:

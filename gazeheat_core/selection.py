@@ -21,7 +21,7 @@ from gazeheat_core.errors import SettingError
 from gazeheat_core.model import Export, IntArray, recording_labels
 from gazeheat_core.settings import COUNTING, MEASURE, Measure, Weight
 from gazeheat_core.study import RecordingTracks, SectionTracks, Study, track_export
-from gazeheat_core.tracks import NO_TIME, TICK_NS, Track, join, no_track
+from gazeheat_core.tracks import TICK_NS, Track, join, no_track
 from gazeheat_core.windows import (
     MOST_SHORT,
     ShortTracks,
@@ -485,8 +485,6 @@ class _Counting:
             first_s, last_s = selection.window_s
             self.window = round(first_s * TICKS_A_SECOND), round(last_s * TICKS_A_SECOND)
             self.look_up(prepared)
-        # Sections mostly begin with their first entry, so many share what is looked for.
-        self._moments: dict[int, npt.NDArray[np.uint32]] = {}
 
     def look_up(self, prepared: _PreparedStudy) -> None:
         """Look the window up in all short tracks."""
@@ -624,18 +622,8 @@ class _Counting:
         """Return the first entry of a section in the window, and the first one after it."""
         if self.window is None:
             return 0, len(place.track)
-        track = place.track
-        first, last = track.time.searchsorted(self.moments(place.start - track.zero))
-        return int(first), int(last)
-
-    def moments(self, after: int) -> npt.NDArray[np.uint32]:
-        """Return the window's ends on a track that begins so long before its section."""
-        known = self._moments.get(after)
-        if known is None:
-            assert self.window is not None
-            ends = [min(max(after + end, 0), NO_TIME) for end in self.window]
-            known = self._moments[after] = np.array(ends, np.uint32)
-        return known
+        first, last = self.window
+        return place.track.bounds(place.start + first, place.start + last)
 
 
 _Bounded = tuple[Track, int, int]

@@ -18,7 +18,7 @@ from gazeheat_core.chart import colour_scales
 from gazeheat_core.page.controls import choice, chosen
 from gazeheat_core.page.markup import plain
 from gazeheat_core.page.session import Opened, my_visit
-from gazeheat_core.scale import colour_scale, why_not
+from gazeheat_core.scale import UNIT_SIGNS, colour_scale, why_not
 from gazeheat_core.settings import (
     BOTTOM,
     COLORMAP,
@@ -32,7 +32,6 @@ from gazeheat_core.settings import (
     ChoiceSetting,
     NumberSetting,
     Setting,
-    Unit,
 )
 
 AnySetting = Setting | ChoiceSetting[Any]
@@ -67,7 +66,7 @@ def choose_look(opened: Opened) -> gh.Look:
         levels = lines() if kind == "contours" else LEVELS.default
         unit = choice(UNIT, key(UNIT), forget_top)
         top = st.number_input(
-            f"{TOP.title} ({_UNIT_SIGNS[unit]})",
+            f"{TOP.title} ({UNIT_SIGNS[unit]})",
             TOP.lowest,
             TOP.highest,
             None,
@@ -88,9 +87,6 @@ def choose_look(opened: Opened) -> gh.Look:
                 "pictures can be laid side by side.",
             )
     return gh.Look(scale, opacity, colormap, kind, unit, top or 0.0, bottom, levels)
-
-
-_UNIT_SIGNS: dict[Unit, str] = {"percent": "%", "seconds": "s", "share": "%"}
 
 
 def forget_top() -> None:

@@ -19,6 +19,7 @@ from gazeheat_core.errors import shown
 from gazeheat_core.page.component import component
 from gazeheat_core.page.server import script_address
 from gazeheat_core.page.session import Opened, my_visit
+from gazeheat_core.scale import UNIT_SIGNS
 
 _NOT_DRAWN = (
     "The picture cannot be drawn: the script that draws it did not arrive. A blocker in the "
@@ -65,7 +66,7 @@ def stage(opened: Opened, heatmap: gh.Heatmap, look: gh.Look, words: str) -> Non
             "colours": look.colormap,
             "bottom": look.bottom,
         },
-        "unit": {"maximum": scale.maximum, "sign": "s" if scale.unit == "seconds" else "%"},
+        "unit": {"maximum": scale.maximum, "sign": UNIT_SIGNS[scale.unit]},
         "scales": colour_scales(),
         "notDrawn": _NOT_DRAWN,
     }
