@@ -269,9 +269,12 @@ class Export(Enrichment[Recording]):
     grid_size : (int, int) or None
         Size of the picture that the bins have the shape of, where `image` is one that was
         given in its place.
+    has_times : bool
+        False where the tables have no times that can be read: all moments are then 0.
     """
 
     grid_size: Size | None = None
+    has_times: bool = True
 
     @property
     def size_bytes(self) -> int:

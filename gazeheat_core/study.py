@@ -224,7 +224,11 @@ def finish_section(
         What became of its fixations.
     """
     track, listed_twice = gaze.finish(grid, has_times=has_times and not gaze.whole_seconds.are_all)
-    fixated, fixations_listed_twice = (None, 0) if fixations is None else fixations.finish(grid)
+    fixated, fixations_listed_twice = None, 0
+    if fixations is not None:
+        # Those that all begin at one moment have no times at all.
+        are_timed = len(fixations) < 2 or fixations.first_ns < fixations.last_ns
+        fixated, fixations_listed_twice = fixations.finish(grid, has_times=are_timed)
     return SectionTracks(
         id=id,
         gaze=track,
@@ -265,7 +269,7 @@ def track_export(export: Export) -> Study:
                 finish_section(
                     section.id,
                     *builders,
-                    has_times=not rounded,
+                    has_times=export.has_times and not rounded,
                     start_ns=section.start_ns,
                     events=(section.start_event, section.end_event),
                     corrections=_corrections(section.fixations, export.frame, grid.frame),

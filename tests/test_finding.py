@@ -146,9 +146,21 @@ UNMAPPED = {
     "face mapper": ({"gaze.csv": FACE}, "a Face Mapper export"),
     "face mapper, by a file": ({"gaze.csv": "a,b\n", "face_positions.csv": ""}, "Face Mapper"),
     "face mapper, renamed": ({"gaze_on_face.csv": FACE}, "a Face Mapper export"),
-    "pupil player": ({"gaze_positions_on_surface_A 1.csv": PLAYER}, "Pupil Player"),
-    "neon player": ({"gaze_positions_on_surface_A (1).csv": NEON_PLAYER}, "Neon Player"),
-    "tobii": ({"Study.tsv": "Recording name\tMapped gaze X [a]\n"}, "another tracker"),
+}
+EMPTY = {
+    "pupil player": (
+        "gaze_positions_on_surface_A 1.csv",
+        PLAYER,
+        "no gaze below it",
+        "Pupil Player",
+    ),
+    "neon player": ("gaze_positions_on_surface_A (1).csv", NEON_PLAYER, "no gaze", "Neon Player"),
+    "tobii": (
+        "Study.tsv",
+        "Recording name\tMapped gaze X [a]\n",
+        "a table of Tobii Pro Lab, snapshot without 'Mapped gaze Y [*]'",
+        "In Tobii Pro Lab, map the gaze",
+    ),
 }
 
 
@@ -156,6 +168,15 @@ UNMAPPED = {
 def test_unmapped_gaze_is_told_which_enrichment_it_needs(files, what):
     text = refusal({f"rec/{name}": data for name, data in files.items()}, gh.UnmappedError)
     contains(text, "study.zip", what, HOW)
+
+
+@pytest.mark.parametrize(("name", "text", "what", "way"), EMPTY.values(), ids=EMPTY.keys())
+def test_each_tracker_s_people_are_told_their_own_way(name, text, what, way):
+    with pytest.raises(gh.ExportError) as error:
+        read({f"rec/{name}": text})
+    said = str(error.value)
+    contains(said, "study.zip", what, way)
+    assert "Pupil Cloud" not in said
 
 
 def test_an_unmapped_folder_beside_a_good_one_is_passed_over():
@@ -172,25 +193,15 @@ def test_a_broken_folder_beside_a_good_one_is_an_error():
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"fixations.csv": "section id\n"}, ["no gaze.csv", "Manual Mapper", HOW]),
+        ({"fixations.csv": "section id\n"}, ["no table of gaze", "Manual Mapper", HOW]),
         ({"a/inner.zip": export_zip()}, ["holds another ZIP (inner.zip)", "Give that one"]),
-        ({"b.txt": "1", "a.csv": "1"}, ["no gaze.csv found, only a.csv, b.txt", "Give the"]),
-        ({"aoi_gaze.csv": gaze_csv(ROWS)}, ["no gaze.csv found, only aoi_gaze.csv"]),
+        ({"b.txt": "1", "a.csv": "1"}, ["no table of gaze found, only a.csv, b.txt", "Give the"]),
         ({f"{n}.txt": "" for n in range(10, 30)}, ["only 10.txt", "17.txt and 12 more"]),
     ],
-    ids=["manual mapper", "zip in a zip", "other files", "similar name", "many files"],
+    ids=["manual mapper", "zip in a zip", "other files", "many files"],
 )
 def test_no_gaze(files, words):
     contains(refusal(files, gh.ExportError), "study.zip", *words)
-
-
-@pytest.mark.parametrize("kind", [RIM, MM])
-def test_fixations_without_their_gaze_are_known(kind):
-    files = export_files(kind=kind)
-    del files["gaze.csv"]
-    text = refusal(files, gh.ExportError)
-    contains(text, "study.zip: there is a fixations.csv but no gaze.csv", f"of a {kind} export")
-    contains(text, "download the enrichment again, with all its files")
 
 
 def test_fixations_of_a_raw_recording_are_told_what_they_need():

@@ -7,6 +7,7 @@ import pytest
 
 import gazeheat_core as gh
 from gazeheat_core.exports import formats
+from gazeheat_core.exports.columns import Format, Header, find_columns, find_layout
 from gazeheat_core.exports.formats import (
     FACE,
     FORMATS,
@@ -17,10 +18,6 @@ from gazeheat_core.exports.formats import (
     RAW_FIXATIONS,
     REFERENCE_IMAGE,
     REFERENCE_IMAGE_FIXATIONS,
-    Format,
-    Header,
-    find_columns,
-    find_layout,
     recognise,
 )
 from gazeheat_core.exports.tables import read_header
@@ -33,7 +30,7 @@ from tests.test_tables import file_of
 
 
 @pytest.mark.parametrize("kind", [RIM, MM])
-@pytest.mark.parametrize("which", range(1, 6))
+@pytest.mark.parametrize("which", [1, 3, 4, 5])
 def test_a_missing_column_is_named_with_those_found(kind, which):
     columns = gaze_columns(kind).split(",")
     name = columns.pop(which)
@@ -209,20 +206,10 @@ def test_of_several_formats_the_one_that_explains_most_wins():
 
 
 def test_a_new_table_is_a_few_lines_of_data():
-    core = Format(
-        "Pupil Core surface",
-        "gaze",
-        x="x_norm",
-        y="y_norm",
-        frame=(0, 1, 1, 0),
-        time="gaze_timestamp [s]",
-        detected="on_surf",
-        at_least=("confidence", 0.6),
-        file="gaze_positions_on_surface_*.csv",
-    )
-    header = "world_timestamp,world_index,gaze_timestamp,x_norm,y_norm,on_surf,confidence"
-    assert recognise(header.split(","), (*FORMATS, core)) == (core,)
-    assert core.unit == "normalized"
+    mine = Format("My tracker", "gaze", x="left|col x", y="col y", frame=(0, 1, 1, 0))
+    assert recognise(("t", "Col.X", "col_y"), (mine,)) == (mine,)
+    assert recognise(("t", "Col.X", "col_y")) == ()
+    assert mine.unit == "normalized"
 
 
 def test_the_layout_of_gaze_and_fixations():
@@ -237,16 +224,20 @@ def test_the_layout_of_gaze_and_fixations():
     assert layout.fixation is None
 
 
-def test_every_format_says_what_it_is_and_those_of_no_use_what_to_give():
+def test_every_format_says_what_it_is_and_what_to_do():
+    cloud = [one for one in FORMATS if one in formats.OF_PUPIL_CLOUD]
     for one in FORMATS:
         assert one.title
         assert one.x
-        assert bool(one.hint) == (one.holds == "nothing")
-        if one.holds == "gaze":
-            beside = formats.fixations_beside(one)
-            assert (beside.frame, beside.recording) == (one.frame, one.recording)
-        elif one.holds == "nothing":
-            contains(one.hint, HOW)
+        assert bool(one.hint) == (one not in cloud)
+    for one in formats.PUPIL_CLOUD:
+        beside = formats.fixations_beside(one)
+        assert (beside.frame, beside.recording) == (one.frame, one.recording)
+
+
+def test_only_those_who_can_are_sent_to_pupil_cloud():
+    sent = {one.title for one in FORMATS if "Pupil Cloud" in one.hint}
+    assert sent == {"Face Mapper", "Manual Mapper", "raw recording"}
 
 
 # ---------------------------------------------------------------- tables saved by other programs

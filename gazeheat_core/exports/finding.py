@@ -1,16 +1,20 @@
 """Which files make an export, and what it is called.
 
-The only place that knows the names of files and folders.
+The only place that knows the names of files and folders. A name is a hint: headers decide what
+a table holds.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import isnan
 from pathlib import PurePosixPath
 
 from gazeheat_core.errors import (
+    ColumnsError,
     ExportError,
     GazeheatError,
     LimitError,
@@ -18,8 +22,10 @@ from gazeheat_core.errors import (
     listed,
     shown,
 )
-from gazeheat_core.exports import formats
-from gazeheat_core.exports.formats import HOW_TO_MAP, Format
+from gazeheat_core.exports import formats, tables
+from gazeheat_core.exports.columns import Format, Header, find_columns, find_layout, lacking
+from gazeheat_core.exports.contents import Contents, KnownTable, OnRows, time_is_whole_ns
+from gazeheat_core.exports.formats import HOW_TO_MAP, PUPIL_CLOUD
 from gazeheat_core.exports.sources import SourceFile
 from gazeheat_core.exports.tables import Table, read_header
 from gazeheat_core.model import Frame
@@ -31,9 +37,18 @@ SECTIONS_FILE = "sections.csv"
 UNTITLED = "Untitled export"
 PICTURE_STEMS = ("reference_image", "plane_image")
 PICTURE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".tab", ".xlsx", ".xls")
 
 # Problems of one source that are told one by one.
 _FEW_PROBLEMS = 5
+# Tables of one source whose headers are looked at.
+_MOST_TABLES = 1_000
+_MOST_COLUMNS = 2_000
+# Lines that may stand before a header, and characters that separate cells.
+_LINES_BEFORE, _DELIMITERS = 200, "\t,;|"
+_NUMBER = re.compile(r'"?\s*[-+]?[\d.,]*(?:[eE][-+]?\d+)?\s*"?')
+# Folders that programs make in every recording, so that they name none.
+_EVERYWHERE = re.compile(r"exports?|surfaces?|\d{1,4}|gaze|data", re.IGNORECASE)
 
 # Project, type and name of a download's folder.
 _FOLDER_NAME = re.compile(
@@ -42,12 +57,7 @@ _FOLDER_NAME = re.compile(
 
 # Files that tell of a download that is known, and of no use here.
 _FACE_FILES = r"gaze_on_face\.csv|fixations_on_face\.csv|face_positions\.csv"
-_FOREIGN_FILES = (
-    (_FACE_FILES, "a Face Mapper export"),
-    (r"gaze_positions_on_surface_.*\.csv", "a surface export of Pupil Player or Neon Player"),
-    (r".*\.tsv", "a table of another tracker"),
-    (r"scene_camera\.json|world_timestamps\.csv|events\.csv|imu\.csv", "a raw recording"),
-)
+_RAW_FILES = r"scene_camera\.json|world_timestamps\.csv|events\.csv|imu\.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +67,23 @@ class FoundExport:
     Attributes
     ----------
     name : str
-        Name of the enrichment.
+        Name of the enrichment, or of what was looked at.
     kind : str
         What made it, in words: "Reference Image Mapper".
     format : Format
-        What its gaze looks like.
+        What its gaze looks like; without gaze, its fixations.
     gaze : Table
+        The first table of gaze; without gaze, of fixations.
     files : tuple of SourceFile
-        Those in its folder, the gaze among them.
+        Those in its folder, or of its source where it comes from several folders.
+    fixations, sections : SourceFile or None
+        Beside a table of Pupil Cloud: that of fixations, and the one that lists recordings and
+        their sections.
+    contents : Contents or None
+        What its tables hold, of which it may be one part; None for a table as Pupil Cloud
+        writes it, which is read in stretches.
+    stimulus : str
+        The part of the contents.
     """
 
     name: str
@@ -72,6 +91,10 @@ class FoundExport:
     format: Format
     gaze: Table
     files: tuple[SourceFile, ...]
+    fixations: SourceFile | None = None
+    sections: SourceFile | None = None
+    contents: Contents | None = None
+    stimulus: str = ""
 
     @property
     def folder(self) -> PurePosixPath:
@@ -84,41 +107,59 @@ class FoundExport:
         return self.format.frame
 
     @property
+    def has_gaze(self) -> bool:
+        """Whether there is gaze, not only fixations."""
+        return self.contents is None or self.contents.has_gaze
+
+    @property
     def material(self) -> tuple[SourceFile, ...]:
         """Files that decide what a study holds: gaze, fixations, sections and picture."""
-        files = (self.gaze.file, self.fixations, self.sections, self.picture)
+        own = (self.gaze.file, self.fixations) if self.contents is None else self.contents.files
+        files = (*own, self.sections, self.picture)
         return tuple(file for file in files if file is not None)
 
     @property
-    def fixations(self) -> SourceFile | None:
-        """The table of fixations."""
-        return self._file(FIXATIONS_FILE)
+    def way(self) -> str:
+        """What to do in the maker's program to get a better export."""
+        return HOW_TO_MAP if self.is_of_pupil_cloud else self.format.hint
 
     @property
-    def sections(self) -> SourceFile | None:
-        """The table that lists recordings and their sections."""
-        return self._file(SECTIONS_FILE)
+    def is_of_pupil_cloud(self) -> bool:
+        """Whether Pupil Cloud made it."""
+        return self.format in formats.OF_PUPIL_CLOUD
 
     @property
     def picture(self) -> SourceFile | None:
-        """The reference image: the picture of that name, else the only one there is."""
+        """The picture named like what was looked at, or the reference image, or the only one."""
         pictures = [file for file in self.files if is_picture(file.name)]
-        named = [file for file in pictures if _is_named_picture(file)]
-        return next(iter(named or (pictures if len(pictures) == 1 else ())), None)
+        named = [file for file in pictures if self._is_named(file)]
+        is_alone = len(pictures) == 1 and self._is_alone
+        return next(iter(named or (pictures if is_alone else ())), None)
 
     @property
     def picture_notice(self) -> str:
         """What is to be said of the picture's name; mostly nothing."""
         picture = self.picture
-        if picture is None or _is_named_picture(picture):
+        if picture is None or self._is_named(picture):
             return ""
         return (
             f"{picture} is used as the reference image, since it is the only picture beside "
-            f"{GAZE_FILE}."
+            f"{self.gaze.file.name}."
         )
 
-    def _file(self, name: str) -> SourceFile | None:
-        return next((file for file in self.files if file.name.lower() == name), None)
+    @property
+    def _is_alone(self) -> bool:
+        """Whether a picture beside the tables can belong to nothing else."""
+        return self.contents is None or len(self.contents.stimuli()) == 1
+
+    def _is_named(self, file: SourceFile) -> bool:
+        if self.stimulus:
+            wanted = {self.stimulus.lower(), _stem(self.stimulus).lower()}
+            if {file.name.lower(), _stem(file.name).lower()} & wanted:
+                return True
+            if not self._is_alone:
+                return False
+        return _is_named_picture(file)
 
 
 def is_picture(name: str) -> bool:
@@ -140,8 +181,51 @@ def _is_named_picture(file: SourceFile) -> bool:
     return PurePosixPath(file.name).stem.lower() in PICTURE_STEMS
 
 
-def find_exports(files: Iterable[SourceFile]) -> tuple[list[FoundExport], list[GazeheatError]]:
-    """Find the exports among the files of one source; reads headers only.
+def is_table(name: str) -> bool:
+    """Tell whether a file may be a table, by its name."""
+    return PurePosixPath(name).suffix.lower() in TABLE_SUFFIXES
+
+
+def _stem(name: str) -> str:
+    """Return a file's name without what tells of its kind."""
+    known = (*PICTURE_SUFFIXES, *TABLE_SUFFIXES)
+    while (path := PurePosixPath(name)).suffix.lower() in known:
+        name = path.stem
+    return name
+
+
+class UnknownTableError(ColumnsError):
+    """A table whose columns nobody has described: a person has to say which is what.
+
+    Attributes
+    ----------
+    file : SourceFile
+    guess : Format or None
+        The description that lacks something, if there is one.
+    """
+
+    def __init__(self, message: str, file: SourceFile, guess: Format | None = None) -> None:
+        super().__init__(message)
+        self.file = file
+        self.guess = guess
+
+
+def find_exports(
+    files: Iterable[SourceFile],
+    known: Sequence[Format] = (),
+    on_rows: OnRows | None = None,
+) -> tuple[list[FoundExport], list[GazeheatError]]:
+    """Find the exports among the files of one source.
+
+    Headers are read, and the rows of those tables only that say in each row what was looked at.
+
+    Parameters
+    ----------
+    files : iterable of SourceFile
+    known : sequence of Format
+        Descriptions of tables beside those that are known to all; they come first.
+    on_rows : callable, optional
+        Called with the rows read so far and the share of the files, where rows are read.
 
     Returns
     -------
@@ -154,28 +238,46 @@ def find_exports(files: Iterable[SourceFile]) -> tuple[list[FoundExport], list[G
     folders: dict[PurePosixPath, list[SourceFile]] = {}
     for file in files:
         folders.setdefault(file.folder, []).append(file)
+    everything = [file for members in folders.values() for file in members]
     found: list[FoundExport] = []
     problems: list[GazeheatError] = []
+    others: list[_Looked] = []
+    look = _Look(known)
     for folder, members in folders.items():
-        gaze = [file for file in members if is_gaze(file.name)]
         try:
-            if len(gaze) > 1:
-                raise ExportError(
-                    f"Several files named {GAZE_FILE} were given together, so it is not clear "
-                    "what belongs to what. Give one export's files at a time, or the ZIPs."
-                )
-            if gaze:
-                found.append(_recognise(gaze[0], folder, members))
+            looked = look.into(members)
+            cloud = _cloud_export(folder, members, looked)
+            if cloud is not None:
+                found.append(cloud)
+            else:
+                others += looked
         except GazeheatError as error:
             problems.append(error)
-        if found and len(found) > (most := found[0].gaze.file.limits.exports):
-            source = found[0].gaze.file.source or "The files given"
-            return [], [
-                LimitError(f"{source}: more than {most:,} exports. Give some of them at a time.")
-            ]
+        if _are_too_many(found, everything, problems):
+            return [], problems
+    try:
+        for export in _other_exports(others, everything, on_rows):
+            found.append(export)
+            if _are_too_many(found, everything, problems):
+                return [], problems
+    except GazeheatError as error:
+        problems.append(error)
     if not found and not problems:
-        problems.append(_nothing_found([file for members in folders.values() for file in members]))
+        problems.append(_nothing_found(everything, others, look))
     return found, _together(problems)
+
+
+def _are_too_many(
+    found: list[FoundExport], files: list[SourceFile], problems: list[GazeheatError]
+) -> bool:
+    """Tell whether there are too many exports; then that is the only problem."""
+    if not found or len(found) <= (most := found[0].gaze.file.limits.exports):
+        return False
+    source = found[0].gaze.file.source or "The files given"
+    problems[:] = [
+        LimitError(f"{source}: more than {most:,} exports. Give some of them at a time.")
+    ]
+    return True
 
 
 def _together(problems: list[GazeheatError]) -> list[GazeheatError]:
@@ -222,74 +324,437 @@ def enrichment_kind(folder: str, form: Format) -> str:
     return form.title if any(words == one.title for one in formats.FORMATS) else shown(words)
 
 
-def _recognise(file: SourceFile, folder: PurePosixPath, members: list[SourceFile]) -> FoundExport:
-    table = read_header(file)
-    form = _gaze_format(table, members)
-    formats.find_layout(form, table)  # names the missing columns
-    name = folder.name or re.sub(r"\.zip$", "", file.source, flags=re.IGNORECASE) or UNTITLED
-    return FoundExport(
+# --- What a table is -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A table whose header is known, and the formats that fit it."""
+
+    table: Table
+    formats: tuple[Format, ...]
+
+    @property
+    def file(self) -> SourceFile:
+        return self.table.file
+
+    def holding(self, holds: str) -> Format | None:
+        return next((one for one in self.formats if one.holds == holds), None)
+
+
+class _Look:
+    """Looks at the headers of tables."""
+
+    def __init__(self, known: Sequence[Format]) -> None:
+        self._known = tuple(known)
+        # Tables that are none that is known.
+        self.unknown: list[SourceFile] = []
+        self._count = 0
+
+    def into(self, members: list[SourceFile]) -> list[_Looked]:
+        """Look at the tables of a folder; of Pupil Cloud's at those only that make an export.
+
+        Raises
+        ------
+        GazeheatError
+            When one has the name of a table of gaze and cannot be read.
+        """
+        named = [self._named(file, members) for file in members if is_gaze(file.name)]
+        is_cloud = any(one.holding("gaze") in PUPIL_CLOUD for one in named)
+        wanted = ("fixation",) if is_cloud else ("",)
+        others = (
+            self._other(file, members)
+            for file in members
+            if is_table(file.name) and not is_gaze(file.name) and wanted[0] in file.name.lower()
+        )
+        return [*named, *(one for one in others if one is not None)]
+
+    def _named(self, file: SourceFile, members: list[SourceFile]) -> _Looked:
+        return self._recognised(file, members) or _Looked(read_header(file), ())
+
+    def _other(self, file: SourceFile, members: list[SourceFile]) -> _Looked | None:
+        self._count += 1
+        if self._count > _MOST_TABLES:
+            return None
+        try:
+            looked = self._recognised(file, members)
+        except GazeheatError:
+            return None
+        if looked is None:
+            self.unknown.append(file)
+        elif Header(looked.table.columns).find(formats.AREAS):
+            return None
+        return looked
+
+    def _recognised(self, file: SourceFile, members: list[SourceFile]) -> _Looked | None:
+        described = _described_elsewhere(file, members)
+        if described is not None:
+            fitting = formats.recognise(described.columns, self._known)
+            return _Looked(described, fitting) if fitting else None
+        lines = tables.read_lines(file, _LINES_BEFORE)
+        for number, line in enumerate(lines):
+            for delimiter in _DELIMITERS:
+                if not 0 < line.count(delimiter) < _MOST_COLUMNS:
+                    continue
+                cells = tuple(cell.strip() for cell in tables.split_line(line, delimiter))
+                if sum(map(_is_number, cells)) * 2 > len(cells):
+                    continue
+                fitting = formats.recognise(cells, self._known)
+                if fitting:
+                    decimal = "," if delimiter == ";" else "."
+                    return _Looked(Table(file, cells, delimiter, decimal, number + 1), fitting)
+        # A person may have named the columns by their numbers.
+        if any(one.x.startswith("#") for one in self._known):
+            table = headless_table(file, lines)
+            if table is not None and (fitting := formats.recognise(table.columns, self._known)):
+                return _Looked(table, fitting)
+        return None
+
+
+def _near(file: SourceFile) -> tuple[Format, list[str]] | None:
+    """Return a format whose position a table has, and the columns that it lacks of it."""
+    for line in tables.read_lines(file, _LINES_BEFORE):
+        _, cells = cells_of(line)
+        if not 2 <= len(cells) < _MOST_COLUMNS:
+            continue
+        header = Header(cells)
+        for form in formats.FORMATS:
+            if form.holds != "nothing" and header.find(form.x):
+                return form, lacking(form, header)
+    return None
+
+
+def _is_number(cell: str) -> bool:
+    return _NUMBER.fullmatch(cell) is not None
+
+
+def cells_of(line: str) -> tuple[str, tuple[str, ...]]:
+    """Return what separates the cells of a line, and the cells."""
+    delimiter = max(_DELIMITERS, key=line.count)
+    if delimiter not in line:
+        return ",", (line.strip(),)
+    return delimiter, tuple(cell.strip() for cell in tables.split_line(line, delimiter))
+
+
+def guessed_table(file: SourceFile, lines: list[str]) -> Table | None:
+    """Return a table by the look of it: the line before the first one of numbers is its header.
+
+    None where there are no two columns of numbers.
+    """
+    before = ""
+    for number, line in enumerate(lines):
+        delimiter, cells = cells_of(line)
+        numbers = sum(bool(cell) and _is_number(cell) for cell in cells)
+        if numbers >= 2:
+            names = cells_of(before)[1] if before else ()
+            if len(names) >= 2 and not any(map(_is_number, filter(None, names))):
+                return Table(file, names, delimiter, "." if delimiter == "," else ",", number)
+            return headless_table(file, lines)
+        if line.strip():
+            before = line
+    return None
+
+
+def headless_table(file: SourceFile, lines: list[str]) -> Table | None:
+    """Return a table without a header: its columns are called #1, #2 and so on."""
+    for number, line in enumerate(lines):
+        delimiter, cells = cells_of(line)
+        if sum(bool(cell) and _is_number(cell) for cell in cells) >= 2:
+            names = tuple(f"#{n}" for n in range(1, len(cells) + 1))
+            return Table(file, names, delimiter, "." if delimiter == "," else ",", number)
+    return None
+
+
+def _described_elsewhere(file: SourceFile, members: list[SourceFile]) -> Table | None:
+    """Return a table without a header whose columns a file beside it names, as in BIDS."""
+    name = re.sub(r"(\.tsv)?(\.gz)?$", "", file.name, flags=re.IGNORECASE)
+    beside = next((one for one in members if one.name == f"{name}.json"), None)
+    if beside is None or name == file.name:
+        return None
+    try:
+        said = json.loads(beside.read(file.limits.small_table_bytes))
+    except (GazeheatError, ValueError, RecursionError):
+        return None
+    names = said.get("Columns") if isinstance(said, dict) else None
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        return None
+
+    def with_unit(column: str) -> str:
+        about = said.get(column)
+        unit = about.get("Units") if isinstance(about, dict) else None
+        if not isinstance(unit, str):
+            return column
+        return f"{column} [{_UNITS.get(unit.lower(), unit)}]"
+
+    return Table(file, tuple(map(with_unit, names)), "\t", ".", 0)
+
+
+_UNITS = {"pixel": "px", "pixels": "px", "second": "s", "seconds": "s", "millisecond": "ms"}
+_UNITS |= {"milliseconds": "ms", "sec": "s", "msec": "ms", "microseconds": "us"}
+
+
+# --- Exports of Pupil Cloud ----------------------------------------------------------
+
+
+def _cloud_export(
+    folder: PurePosixPath, members: list[SourceFile], looked: list[_Looked]
+) -> FoundExport | None:
+    """Return the export that the tables of a folder make; None where they are others'.
+
+    Raises
+    ------
+    GazeheatError
+        When there is a table of gaze that cannot be used.
+    """
+    named = [one for one in looked if is_gaze(one.file.name)]
+    if len(named) > 1:
+        raise ExportError(
+            f"Several files named {GAZE_FILE} were given together, so it is not clear "
+            "what belongs to what. Give one export's files at a time, or the ZIPs."
+        )
+    gaze = named or [one for one in looked if one.holding("gaze") in PUPIL_CLOUD]
+    if not gaze:
+        return None
+    if len(gaze) > 1:
+        raise ExportError(
+            f"Several tables of gaze lie together ({listed([one.file.name for one in gaze], 4)}), "
+            "so it is not clear which one is meant. Give one of them at a time."
+        )
+    table = gaze[0].table
+    form = _gaze_format(gaze[0], members)
+    if form not in PUPIL_CLOUD:
+        return None
+    if Header(table.columns).find_time(form.time) is None:
+        find_columns(table, *form.recording, form.detected, form.x, form.y)
+    else:
+        find_layout(form, table)  # names the missing columns
+    fixations = _file(members, FIXATIONS_FILE) or next(
+        (
+            one.file
+            for one in looked
+            if one.file is not table.file
+            and one.holding("fixations") is formats.fixations_beside(form)
+        ),
+        None,
+    )
+    name = folder.name or _source_name(table.file) or UNTITLED
+    found = FoundExport(
         name=shown(enrichment_name(name)),
         kind=enrichment_kind(name, form),
         format=form,
         gaze=table,
         files=tuple(members),
+        fixations=fixations,
+        sections=_sections(members),
     )
+    if time_is_whole_ns(table, form):
+        return found
+    beside = next((one for one in looked if one.file is fixations), None)
+    known = [KnownTable(table, form)]
+    if beside is not None and (fixated := beside.holding("fixations")) is not None:
+        known.append(KnownTable(beside.table, fixated))
+    return replace(found, contents=Contents(known))
 
 
-def _gaze_format(table: Table, members: list[SourceFile]) -> Format:
-    best = formats.recognise(table.columns)
-    gaze = next((one for one in best if one.holds == "gaze"), None)
-    gaze = gaze or formats.meant(table.columns, "gaze")
+def _sections(members: list[SourceFile]) -> SourceFile | None:
+    """Return the table that lists recordings and their sections, by its name or its header."""
+    named = _file(members, SECTIONS_FILE)
+    if named is not None:
+        return named
+    for file in members:
+        if is_table(file.name) and "section" in file.name.lower():
+            try:
+                if _is_of_sections(read_header(file)):
+                    return file
+            except GazeheatError:
+                continue
+    return None
+
+
+def _is_of_sections(table: Table) -> bool:
+    header = Header(table.columns)
+    known = formats.SECTIONS
+    return all(header.find(column) for column in (known.recording, known.name, known.start))
+
+
+def _source_name(file: SourceFile) -> str:
+    return re.sub(r"\.zip$", "", file.source, flags=re.IGNORECASE)
+
+
+def _file(files: Iterable[SourceFile], name: str) -> SourceFile | None:
+    return next((file for file in files if file.name.lower() == name), None)
+
+
+def _gaze_format(looked: _Looked, members: list[SourceFile]) -> Format:
+    gaze = looked.holding("gaze")
+    # Only Pupil Cloud has sections, so an id of the recording is missing.
+    if gaze is formats.NEON_PLAYER and Header(looked.table.columns).find(formats.SECTIONS.section):
+        gaze = formats.MARKERS
+    gaze = gaze or formats.meant(looked.table.columns)
     if gaze is not None:
         return gaze
-    useless = next((one for one in best if one.holds == "nothing"), None)
+    useful = looked.holding("fixations")
+    if useful is not None:
+        return useful
+    useless = looked.holding("nothing")
     if useless is None and _has_file(members, _FACE_FILES):
         useless = formats.FACE
     if useless is not None:
-        raise UnmappedError(f"{table.file}: {useless.hint}")
-    raise formats.unknown_header(table)
+        raise UnmappedError(f"{looked.file}: {useless.hint}")
+    raise formats.unknown_header(looked.table)
+
+
+# --- Exports of all others -----------------------------------------------------------
+
+
+def _other_exports(
+    looked: list[_Looked], files: list[SourceFile], on_rows: OnRows | None
+) -> Iterable[FoundExport]:
+    """Yield the exports that tables of other programs make, one for each that was looked at."""
+    groups: dict[tuple[str, PurePosixPath], list[tuple[_Looked, Format]]] = {}
+    for one in looked:
+        for form in one.formats:
+            if form.holds == "nothing":
+                continue
+            if form.frame is not None and any(map(isnan, form.frame)):
+                raise UnknownTableError(
+                    f"{one.file}: this is a table of {form.title}. {form.hint}", one.file, form
+                )
+            header = Header(one.table.columns)
+            has_names = any(header.find(column) for column in form.recording)
+            folder = one.file.folder if has_names else PurePosixPath()
+            groups.setdefault((form.title, folder), []).append((one, form))
+    for (_, folder), members in groups.items():
+        has_names = folder != PurePosixPath() or all(
+            any(Header(one.table.columns).find(column) for column in form.recording)
+            for one, form in members
+        )
+        known = _named(members)
+        contents = Contents(known)
+        first = next((one for one in known if one.format.holds == "gaze"), known[0])
+        inside = {one.table.file.folder for one in known}
+        beside = [file for file in files if file.folder in inside] if has_names else files
+        for stimulus in contents.stimuli(on_rows):
+            name = stimulus or folder.name or _group_name(known)
+            yield FoundExport(
+                name=shown(enrichment_name(_stem(name) or name)),
+                kind=enrichment_kind(folder.name, first.format),
+                format=first.format,
+                gaze=first.table,
+                files=tuple(beside),
+                sections=_sections(list(beside)),
+                contents=contents,
+                stimulus=stimulus,
+            )
+
+
+def _group_name(known: list[KnownTable]) -> str:
+    """Name an export after its only file, or else after its source."""
+    file = known[0].table.file
+    if known[0].format in formats.OF_PUPIL_CLOUD:
+        return _source_name(file) or UNTITLED
+    stems = {_stem(one.table.file.name) for one in known}
+    return stems.pop() if len(stems) == 1 else _source_name(file) or UNTITLED
+
+
+def _named(members: list[tuple[_Looked, Format]]) -> list[KnownTable]:
+    """Name the recording of each table, and what was looked at, where its file tells them.
+
+    Recordings are told apart by those parts of their paths in which they differ.
+    """
+    stars = [_star(one, form) for one, form in members]
+    paths = [
+        (*one.file.folder.parts, recording)
+        for (one, _), (recording, _) in zip(members, stars, strict=True)
+    ]
+    # One table of gaze and one of fixations are of the same recording, whatever they are called.
+    is_pair = sorted(form.holds for _, form in members) == ["fixations", "gaze"]
+    labels = _differing([paths[0]] * len(paths) if is_pair else paths)
+    known = []
+    for (one, form), (_, stimulus), path, label in zip(members, stars, paths, labels, strict=True):
+        known.append(KnownTable(one.table, form, label or _telling(path, one.file), stimulus))
+    return known
+
+
+def _star(one: _Looked, form: Format) -> tuple[str, str]:
+    """Return what a file's name says of the recording, and of what was looked at."""
+    name = one.file.name
+    # A table of gaze may hold the fixations too: it then has the name of its gaze.
+    for usual in (form.file, *(other.file for other in one.formats)):
+        head, star, tail = usual.partition("*")
+        if usual and name.startswith(head) and name.endswith(tail):
+            middle = name[len(head) : len(name) - len(tail)] if star else ""
+            rows_tell = "*" in form.x or bool(form.picture) or form.title == formats.BIDS.title
+            return (middle or _stem(name), "") if rows_tell else ("", middle)
+    return _stem(name), ""
+
+
+def _differing(paths: list[tuple[str, ...]]) -> list[str]:
+    """Return the parts in which paths differ, as one name each."""
+    start = end = 0
+    shortest = min(map(len, paths))
+    while start < shortest and len({path[start] for path in paths}) == 1:
+        start += 1
+    while end < shortest - start and len({path[len(path) - 1 - end] for path in paths}) == 1:
+        end += 1
+    return ["/".join(filter(None, path[start : len(path) - end])) for path in paths]
+
+
+def _telling(path: tuple[str, ...], file: SourceFile) -> str:
+    """Name a recording that stands alone: its file, or the first folder that names something."""
+    parts = [part for part in reversed(path) if part and not _EVERYWHERE.fullmatch(part)]
+    return next(iter(parts), _source_name(file) or "Recording 1")
+
+
+# --- Nothing -------------------------------------------------------------------------
 
 
 def _has_file(files: list[SourceFile], pattern: str) -> bool:
     return any(re.fullmatch(pattern, file.name, re.IGNORECASE) for file in files)
 
 
-def _nothing_found(files: list[SourceFile]) -> GazeheatError:
+def _nothing_found(files: list[SourceFile], looked: list[_Looked], look: _Look) -> GazeheatError:
     source = next((file.source for file in files if file.source), "") or "The files given"
-    what = next((what for pattern, what in _FOREIGN_FILES if _has_file(files, pattern)), None)
-    if what:
+    useless = next((one for one in looked if one.holding("nothing")), None)
+    if useless is not None:
+        form = useless.holding("nothing")
+        assert form is not None
+        return UnmappedError(f"{useless.file}: {form.hint}")
+    if _has_file(files, _FACE_FILES):
+        return UnmappedError(f"{source}: {formats.FACE.hint}")
+    if _has_file(files, _RAW_FILES):
         return UnmappedError(
-            f"{source}: this looks like {what}, which holds no {GAZE_FILE} "
-            f"mapped to a picture. {HOW_TO_MAP}"
+            f"{source}: this looks like a raw recording, which holds no gaze mapped to a picture. "
+            f"{HOW_TO_MAP}"
         )
-    fixations = next((file for file in files if file.name == FIXATIONS_FILE), None)
-    if fixations is not None:
-        return _fixations_alone(source, fixations)
+    for file in look.unknown[:_FEW_PROBLEMS]:
+        near = _near(file)
+        if near is not None:
+            form, missing = near
+            return UnknownTableError(
+                f"{file}: this looks like a table of {form.title} without {listed(missing)}. "
+                f"{form.hint}",
+                file,
+            )
+        table = guessed_table(file, tables.read_lines(file, _LINES_BEFORE))
+        if table is not None and not _is_of_sections(table):
+            return UnknownTableError(
+                f"{file}: a table, with columns that are not known here: {listed(table.columns)}. "
+                "Say which of them hold the positions.",
+                file,
+            )
     names = sorted({file.name for file in files})
     inner = next((name for name in names if is_zip(name)), None)
     if inner:
         return ExportError(f"{source}: it holds another ZIP ({shown(inner)}). Give that one.")
+    if _file(files, FIXATIONS_FILE) is not None:
+        return ExportError(
+            f"{source}: there is a {FIXATIONS_FILE} without positions and no table of gaze, as in "
+            f"a Manual Mapper export that is not finished. {HOW_TO_MAP}"
+        )
     return ExportError(
-        f"{source}: no {GAZE_FILE} found"
+        f"{source}: no table of gaze found"
         + (f", only {listed(names, 8, '')}" if names else "; it is empty")
-        + ". Give the download of a Reference Image Mapper or Marker Mapper enrichment, "
-        "with all its files."
+        + ". Give the download of a Reference Image Mapper or Marker Mapper enrichment with all "
+        "its files, or another eye tracker's table of mapped gaze."
     )
-
-
-def _fixations_alone(source: str, file: SourceFile) -> ExportError:
-    """Say what is missing beside fixations, as far as their header tells."""
-    alone = f"{source}: there is a {FIXATIONS_FILE} but no {GAZE_FILE}"
-    try:
-        columns = read_header(file).columns
-    except GazeheatError:
-        columns = ()
-    for form in formats.recognise(columns):
-        if form.holds == "fixations":
-            return ExportError(
-                f"{alone}. The fixations are those of a {form.title} export. Give its "
-                f"{GAZE_FILE} too: download the enrichment again, with all its files."
-            )
-        if form is not formats.MANUAL:
-            return UnmappedError(f"{file}: {form.hint}")
-    return ExportError(f"{alone}, as in a Manual Mapper export, which has no gaze. {HOW_TO_MAP}")

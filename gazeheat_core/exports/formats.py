@@ -1,370 +1,18 @@
-"""Every table that is known, as data: what its columns are called and what they mean.
+"""Every table that is known: one description each.
 
-The only place that knows a column's name. A `Format` holds no code, so that another table
-is a few more lines of data; a table is recognised by its header alone, with the same few
-functions for all.
-
-The signs in a column's name
-----------------------------
-``a|b``
-    The first of these that is there.
-``a?``
-    May be missing.
-``a*b``
-    Anything in the place of the star.
-``a [unit]``
-    The unit, where the header states none. A header that states another unit has another
-    column.
-
-Names are compared by their letters and digits alone, with and without the unit:
-underscores, the dots of R and camel case make the same column.
+The only place that knows a column's name. `columns` has the language that they are written in.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, TypeAlias
+from dataclasses import replace
 
-from gazeheat_core.errors import ColumnsError, listed, shown
-from gazeheat_core.exports.tables import Layout, Table
-from gazeheat_core.model import Frame, Unit, frame_unit
-
-Holds: TypeAlias = Literal["gaze", "fixations", "nothing"]
-
-_UNIT = re.compile(r"\s*\[[^\[\]*]*\]$")
-# Characters of a column's name that a message repeats.
-_SHOWN_CHARACTERS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """What the columns of a table are called, and what its numbers mean.
-
-    Attributes
-    ----------
-    title : str
-        What made it, for people: "Reference Image Mapper".
-    holds : "gaze", "fixations" or "nothing"
-        "nothing" is a table that is known and of no use here; `hint` says why.
-    x, y : str
-        Columns with the position.
-    frame : (float, float, float, float) or None
-        The numbers that stand at the picture's left, top, right and bottom border; None for
-        pixels of the picture itself.
-    time : str
-        Column with the time; a fixation's is its start.
-    end, duration : str
-        Columns with a fixation's end and its length.
-    fixation : str
-        Column with the id of a fixation; of gaze, that of the fixation that it belongs to.
-    recording : tuple of str
-        Columns that together name the recording; none where a file is one recording.
-    wearer, section, picture : str
-        Columns that name the wearer, the section, and what was looked at.
-    keep : tuple of (str, str)
-        Columns and what they hold in the rows that count; other rows are other sensors'.
-    detected : str
-        Column with a yes or no: whether the gaze is on the picture.
-    at_least : (str, float) or None
-        Column with a number, such as the confidence, and its least value.
-    lost : tuple of float
-        Positions that stand for "no gaze".
-    file : str
-        Usual name of the file; a star in it names the picture. It never tells the format.
-    hint : str
-        What it is and what to give in its place, to follow the file's name and a colon.
-    """
-
-    title: str
-    holds: Holds
-    x: str
-    y: str
-    frame: Frame | None = None
-    time: str = ""
-    end: str = ""
-    duration: str = ""
-    fixation: str = ""
-    recording: tuple[str, ...] = ()
-    wearer: str = ""
-    section: str = ""
-    picture: str = ""
-    keep: tuple[tuple[str, str], ...] = ()
-    detected: str = ""
-    at_least: tuple[str, float] | None = None
-    lost: tuple[float, ...] = ()
-    file: str = ""
-    hint: str = ""
-
-    @property
-    def unit(self) -> Unit:
-        """Unit of the positions."""
-        return frame_unit(self.frame)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All columns that it names, each with its signs."""
-        names = (
-            *self.recording,
-            self.section,
-            self.wearer,
-            self.picture,
-            *(name for name, _ in self.keep),
-            self.fixation,
-            self.time,
-            self.end,
-            self.detected,
-            *((self.at_least[0],) if self.at_least else ()),
-            self.x,
-            self.y,
-            self.duration,
-        )
-        return tuple(dict.fromkeys(name for name in names if name))
-
-
-@dataclass(frozen=True, slots=True)
-class SectionList:
-    """What the columns of the table are called that lists recordings and their sections."""
-
-    recording: str
-    section: str
-    name: str
-    wearer: str
-    start: str
-    start_event: str
-    end_event: str
-
-
-class Found(NamedTuple):
-    """A column of a header.
-
-    Attributes
-    ----------
-    position : int
-    star : str
-        What stands in the place of the star.
-    """
-
-    position: int
-    star: str = ""
-
-
-class Header:
-    """The names in a header, to look columns up in.
-
-    Parameters
-    ----------
-    columns : iterable of str
-    """
-
-    def __init__(self, columns: Iterable[str]) -> None:
-        self._columns = tuple(columns)
-        # By the exact name; by letters and digits, with the unit and without.
-        self._exact: dict[str, list[int]] = {}
-        self._whole: dict[str, list[int]] = {}
-        self._without_unit: dict[str, list[int]] = {}
-        for position, name in enumerate(self._columns):
-            self._exact.setdefault(name, []).append(position)
-            self._whole.setdefault(_bare(name), []).append(position)
-            stem = _UNIT.sub("", name) if name.endswith("]") else ""
-            if stem:
-                self._without_unit.setdefault(_bare(stem), []).append(position)
-
-    def find(self, column: str) -> list[Found]:
-        """Find a column, written with the signs of this module.
-
-        Returns
-        -------
-        list of Found
-            Empty where there is none. Several where the name fits more than one: then only
-            those that fit best.
-        """
-        for name in _alternatives(column):
-            found = self._starred(name) if "*" in name else self._plain(name)
-            if found:
-                return found
-        return []
-
-    def _plain(self, name: str) -> list[Found]:
-        stem = _UNIT.sub("", name)
-        places = (
-            self._exact.get(name)
-            or self._whole.get(_bare(name))
-            # Where both state a unit, it has to be the same.
-            or (self._whole if stem != name else self._without_unit).get(_bare(stem))
-        )
-        return [Found(position) for position in places or ()]
-
-    def _starred(self, name: str) -> list[Found]:
-        head, _, tail = (list(_bare(part)) for part in _UNIT.sub("", name).partition("*"))
-        found = []
-        for position, cell in enumerate(self._columns):
-            places = [place for place, sign in enumerate(cell) if sign.isalnum()]
-            letters = [cell[place].lower() for place in places]
-            last = len(letters) - len(tail)
-            if last > len(head) and letters[: len(head)] == head and letters[last:] == tail:
-                start = places[len(head) - 1] + 1 if head else 0
-                stop = places[last] if tail else len(cell)
-                found.append(Found(position, cell[start:stop].strip(" []")))
-        return found
-
-
-def _bare(name: str) -> str:
-    """Return a name's letters and digits alone."""
-    return "".join(sign.lower() for sign in name if sign.isalnum())
-
-
-def _alternatives(column: str) -> list[str]:
-    return [name.removesuffix("?") for name in column.split("|")]
-
-
-def plain_name(column: str) -> str:
-    """Return a column's name as people know it, without the signs.
-
-    Examples
-    --------
-    >>> plain_name("gaze x [px]|gaze_x?")
-    'gaze x [px]'
-    """
-    return _alternatives(column)[0]
-
-
-def _may_be_missing(column: str) -> bool:
-    return column.endswith("?")
-
-
-def recognise(columns: Iterable[str], formats: Iterable[Format] = ()) -> tuple[Format, ...]:
-    """Tell what a table holds by its header.
-
-    Parameters
-    ----------
-    columns : iterable of str
-        The names in the header.
-    formats : iterable of Format
-        Those to choose from; all that are known if there are none.
-
-    Returns
-    -------
-    tuple of Format
-        For gaze and for fixations the one that explains most columns, the better first. One
-        of no use here only where there is neither. Empty where no format has all the columns
-        that it needs.
-    """
-    header = Header(columns)
-    explained = [(_count_explained(one, header), one) for one in (*formats,) or FORMATS]
-    # Of formats that explain as many, the order of the list decides.
-    fitting = [one for count, one in sorted(explained, key=lambda e: -e[0]) if count]
-    best: dict[Holds, Format] = {}
-    for one in fitting:
-        best.setdefault(one.holds, one)
-    useful = tuple(one for one in best.values() if one.holds != "nothing")
-    return useful or tuple(best.values())
-
-
-def _count_explained(form: Format, header: Header) -> int:
-    """Count the columns that a format explains; 0 where one that it needs is missing."""
-    count = 0
-    for column in form.columns:
-        is_there = bool(header.find(column))
-        if not is_there and not _may_be_missing(column):
-            return 0
-        count += is_there
-    return count
-
-
-def meant(columns: Iterable[str], holds: Holds) -> Format | None:
-    """Tell what a table was meant to be that lacks columns.
-
-    The column with the yes or no says on what the gaze was detected, so it tells the format.
-    """
-    header = Header(columns)
-    return next(
-        (
-            one
-            for one in FORMATS
-            if one.holds == holds and one.detected and header.find(one.detected)
-        ),
-        None,
-    )
-
-
-def fixations_beside(form: Format) -> Format:
-    """Return the format of the fixations that come with gaze of a format."""
-    return next(one for one in FORMATS if one.holds == "fixations" and one.title == form.title)
-
-
-def find_layout(form: Format, table: Table) -> Layout:
-    """Find the columns to read of a table.
-
-    Whole numbers are the time of gaze; of fixations their id, start and end. Decimal numbers
-    are x and y, and of fixations their duration.
-
-    Raises
-    ------
-    ColumnsError
-        Naming the missing columns and those that were found, or those that are there twice.
-    """
-    is_gaze = form.holds == "gaze"
-    integers = (form.time,) if is_gaze else (form.fixation, form.time, form.end)
-    numbers = (form.x, form.y) if is_gaze else (form.x, form.y, form.duration)
-    needed = find_columns(table, *form.recording, *integers, form.detected, *numbers)
-    keys, rest = needed[: len(form.recording)], needed[len(form.recording) :]
-    header = Header(table.columns)
-    section, fixation = header.find(form.section), header.find(form.fixation)
-    return Layout(
-        keys=(*keys, *(one.position for one in section[:1])),
-        integers=rest[: len(integers)],
-        flag=rest[len(integers)],
-        numbers=rest[len(integers) + 1 :],
-        fixation=fixation[0].position if is_gaze and fixation else None,
-    )
-
-
-def find_columns(table: Table, *columns: str) -> tuple[int, ...]:
-    """Return the positions of columns that must be there.
-
-    Raises
-    ------
-    ColumnsError
-        Naming the missing columns and those that were found, or those that are there twice.
-    """
-    header = Header(table.columns)
-    found = [header.find(column) for column in columns]
-    missing = [plain_name(c) for c, places in zip(columns, found, strict=True) if not places]
-    if missing:
-        raise ColumnsError(
-            f"{table.file}: needs the column{'s' if len(missing) > 1 else ''} "
-            f"{listed(missing)}, found {listed(table.columns)}. "
-            "Give the file as downloaded, with its header unchanged."
-        )
-    twice = [plain_name(c) for c, places in zip(columns, found, strict=True) if len(places) > 1]
-    if twice:
-        raise ColumnsError(
-            f"{table.file}: has more than one column {listed(twice)}, so it is not clear which "
-            "to read. Give the file as downloaded, with its header unchanged."
-        )
-    return tuple(places[0].position for places in found)
-
-
-def check_ids(table: Table, layout: Layout) -> str:
-    """Return the sentence that asks to check the columns with identifiers."""
-    names = [f"'{shown(table.columns[place], _SHOWN_CHARACTERS)}'" for place in layout.keys]
-    if len(names) == 1:
-        return f"Check that {names[0]} holds what its name says."
-    return f"Check that {' and '.join(names)} hold what their names say."
-
-
-def unknown_header(table: Table) -> ColumnsError:
-    """Return the error for a table of gaze whose header is none that is known."""
-    gaze = [one for one in FORMATS if one.holds == "gaze"]
-    titles = " or ".join(one.title for one in gaze)
-    columns = " or ".join(f"'{plain_name(one.detected)}'" for one in gaze)
-    return ColumnsError(
-        f"{table.file}: the header is not one of a {titles} export. "
-        f"Needs a column {columns}, found {listed(table.columns)}. {HOW_TO_MAP}"
-    )
-
+from gazeheat_core.errors import ColumnsError, listed
+from gazeheat_core.exports import columns
+from gazeheat_core.exports.columns import Format, Header, SectionList, plain_name
+from gazeheat_core.exports.tables import Table
+from gazeheat_core.model import Frame
 
 # --- Pupil Cloud ---------------------------------------------------------------------
 
@@ -423,14 +71,21 @@ FACE = Format(
     hint="this is a Face Mapper export; it says whether a face was looked at, not where on a "
     f"picture. {HOW_TO_MAP}",
 )
-MANUAL = Format(
+MANUAL = replace(
+    REFERENCE_IMAGE_FIXATIONS,
+    title="Manual Mapper",
+    fixation="fixation id?",
+    end="end timestamp [ns]?",
+    detected="fixation status",
+)
+MANUAL_WITHOUT_POSITIONS = Format(
     "Manual Mapper",
     "nothing",
-    x="fixation x [px]?",
-    y="fixation y [px]?",
+    x="fixation status",
+    y="",
     recording=("recording id",),
-    detected="fixation status",
-    hint=f"these are fixations of a Manual Mapper export, which has no gaze. {HOW_TO_MAP}",
+    hint="these are fixations of a Manual Mapper export that says which were mapped, not where. "
+    f"Give its download with 'fixation x [px]' and 'fixation y [px]'. Or: {HOW_TO_MAP}",
 )
 RAW = Format(
     "raw recording",
@@ -448,6 +103,8 @@ RAW_FIXATIONS = replace(
     hint="these are fixations in a raw recording's scene camera, not mapped to a picture. "
     f"{HOW_TO_MAP}",
 )
+# Tables of areas of interest repeat columns of fixations.
+AREAS = "aoi id|label id"
 SECTIONS = SectionList(
     recording="recording id",
     section="section id",
@@ -458,13 +115,355 @@ SECTIONS = SectionList(
     end_event="end event name",
 )
 
+# --- Other programs of Pupil Labs ----------------------------------------------------
+
+_UPWARDS: Frame = (0.0, 1.0, 1.0, 0.0)
+_IN_PLAYER = (
+    "In Pupil Player, add the Surface Tracker plugin, let it find the surface, press 'e' to export "
+    "and give the folder 'surfaces' of the export."
+)
+_IN_NEON_PLAYER = (
+    "In Neon Player, add the Surface Tracker plugin, let it find the surface, export, and give "
+    "the export's folder."
+)
+CORE = Format(
+    "Pupil Core surface",
+    "gaze",
+    x="x_norm",
+    y="y_norm",
+    frame=_UPWARDS,
+    time="gaze_timestamp [s]",
+    detected="on_surf",
+    at_least=("confidence?", 0.6),
+    file="gaze_positions_on_surface_*.csv",
+    hint=_IN_PLAYER,
+)
+CORE_FIXATIONS = Format(
+    "Pupil Core surface",
+    "fixations",
+    x="norm_pos_x",
+    y="norm_pos_y",
+    frame=_UPWARDS,
+    time="start_timestamp [s]",
+    duration="duration [ms]",
+    fixation="fixation_id",
+    detected="on_surf",
+    file="fixations_on_surface_*.csv",
+    hint=_IN_PLAYER,
+)
+CORE_UNMAPPED = Format(
+    "Pupil Core recording",
+    "nothing",
+    x="norm_pos_x",
+    y="norm_pos_y",
+    at_least=("confidence", 0.0),
+    hint="this is gaze or fixations in Pupil Core's scene camera, not mapped to a surface. "
+    f"{_IN_PLAYER}",
+)
+NEON_PLAYER = replace(
+    MARKERS,
+    title="Neon Player surface",
+    recording=(),
+    section="",
+    fixation="",
+    file="gaze_positions_on_surface_*.csv",
+    hint=_IN_NEON_PLAYER,
+)
+# Up to version 6.0.7 the flag is a share of the fixation's samples, from 0 to 1.
+NEON_PLAYER_FIXATIONS = replace(
+    MARKERS_FIXATIONS,
+    title="Neon Player surface",
+    recording=(),
+    section="",
+    file="fixations_on_surface_*.csv",
+    hint=_IN_NEON_PLAYER,
+)
+
+# --- Tobii ---------------------------------------------------------------------------
+
+_IN_PRO_LAB = (
+    "In Tobii Pro Lab, map the gaze onto a snapshot, then export the recordings as TSV with "
+    "'Recording name', 'Participant name' and the columns 'Mapped gaze X' and 'Mapped gaze Y'."
+)
+TOBII_SNAPSHOT = Format(
+    "Tobii Pro Lab, snapshot",
+    "gaze",
+    x="Mapped gaze X [*]",
+    y="Mapped gaze Y [*]",
+    time="Recording timestamp [us]?",
+    recording=("Participant name?", "Recording name"),
+    wearer="Participant name?",
+    keep=(("Sensor?", "Eye Tracker"),),
+    hint=_IN_PRO_LAB,
+)
+TOBII_SNAPSHOT_FIXATIONS = replace(
+    TOBII_SNAPSHOT,
+    holds="fixations",
+    x="Mapped fixation X [*]",
+    y="Mapped fixation Y [*]",
+    keep=(("Mapped eye movement type [*]?", "Fixation"),),
+    fixation="Mapped eye movement type index [*]?",
+    duration="Gaze event duration [ms]",
+)
+TOBII_SCREEN = replace(
+    TOBII_SNAPSHOT,
+    title="Tobii Pro Lab, screen",
+    x="Gaze point X",
+    y="Gaze point Y",
+    picture="Presented Media name|Presented Stimulus name|Recording media name",
+    hint="Positions are pixels of the picture that was shown: give it in that size.",
+)
+TOBII_SCREEN_FIXATIONS = replace(
+    TOBII_SCREEN,
+    holds="fixations",
+    x="Fixation point X",
+    y="Fixation point Y",
+    keep=(("Eye movement type?", "Fixation"),),
+    fixation="Eye movement type index?",
+    duration="Gaze event duration [ms]",
+)
+TOBII_SCENE = Format(
+    "Tobii Pro Lab, scene camera",
+    "nothing",
+    x="Gaze point X",
+    y="Gaze point Y",
+    hint="this is gaze of Tobii Pro Lab, and no column says on which picture. Of glasses: "
+    f"{_IN_PRO_LAB} Of a screen: export it with 'Presented Media name' too.",
+)
+TOBII_STUDIO = Format(
+    "Tobii Studio",
+    "gaze",
+    x="GazePointX (MCSpx)",
+    y="GazePointY (MCSpx)",
+    time="RecordingTimestamp [ms]",
+    recording=("ParticipantName?", "RecordingName"),
+    wearer="ParticipantName?",
+    picture="MediaName",
+    hint="Positions are pixels of the picture that was shown: give it in that size.",
+)
+TOBII_STUDIO_FIXATIONS = replace(
+    TOBII_STUDIO,
+    holds="fixations",
+    x="FixationPointX (MCSpx)",
+    y="FixationPointY (MCSpx)",
+    keep=(("GazeEventType?", "Fixation"),),
+    fixation="FixationIndex?",
+    duration="GazeEventDuration [ms]",
+)
+TOBII_STUDIO_2 = Format(
+    "Tobii Studio 2",
+    "gaze",
+    x="MappedGazeDataPointX|GazePointX",
+    y="MappedGazeDataPointY|GazePointY",
+    time="Timestamp [ms]",
+    picture="StimuliName?",
+    lost=(-1.0, -1280.0, -1024.0),
+    hint="Positions are pixels of the picture that was shown: give it in that size.",
+)
+TOBII_STUDIO_2_FIXATIONS = replace(
+    TOBII_STUDIO_2,
+    holds="fixations",
+    x="MappedFixationPointX",
+    y="MappedFixationPointY",
+    fixation="FixationIndex",
+    duration="FixationDuration [ms]",
+)
+TOBII_TUPLES = Format(
+    "Tobii Pro SDK",
+    "nothing",
+    x="left_gaze_point_on_display_area|right_gaze_point_on_display_area",
+    y="",
+    hint="this is gaze as a program with the Tobii Pro SDK wrote it: both numbers of a position "
+    "stand in one cell. Split them into two columns, and give the table again.",
+)
+
+# --- Trackers of screens -------------------------------------------------------------
+
+_OF_SCREEN: Frame = (0.0, 0.0, 1.0, 1.0)
+GAZEPOINT = Format(
+    "Gazepoint",
+    "gaze",
+    x="BPOGX",
+    y="BPOGY",
+    frame=_OF_SCREEN,
+    time="TIME(*) [s]|TIME [s]",
+    picture="MEDIA_NAME?",
+    detected="BPOGV",
+    file="*_all_gaze.csv",
+    hint="In Gazepoint Analysis, export 'all gaze' of each person, and give a screenshot for "
+    "each media.",
+)
+GAZEPOINT_FIXATIONS = replace(
+    GAZEPOINT,
+    holds="fixations",
+    x="FPOGX",
+    y="FPOGY",
+    detected="FPOGV",
+    fixation="FPOGID",
+    duration="FPOGD [s]",
+    file="*_fixations.csv",
+)
+SMI = Format(
+    "SMI samples",
+    "gaze",
+    x="B POR X [px]|R POR X [px]|L POR X [px]",
+    y="B POR Y [px]|R POR Y [px]|L POR Y [px]",
+    time="Time [us]",
+    section="Trial?",
+    picture="Stimulus?",
+    keep=(("Type", "SMP"),),
+    lost=(0.0,),
+    hint="Positions are pixels of the screen or the picture that was shown: give it in that size.",
+)
+BEGAZE = Format(
+    "SMI BeGaze",
+    "gaze",
+    x="Point of Regard Binocular X [px]|Point of Regard Right X [px]|Point of Regard Left X [px]",
+    y="Point of Regard Binocular Y [px]|Point of Regard Right Y [px]|Point of Regard Left Y [px]",
+    time="RecordingTime [ms]|Time [ms]",
+    recording=("Participant",),
+    wearer="Participant",
+    section="Trial?",
+    picture="Stimulus",
+    lost=(0.0,),
+    hint="Positions are pixels of the picture that was shown: give it in that size.",
+)
+EYELINK = Format(
+    "EyeLink fixation report",
+    "fixations",
+    x="CURRENT_FIX_X",
+    y="CURRENT_FIX_Y",
+    time="CURRENT_FIX_START [ms]?",
+    duration="CURRENT_FIX_DURATION [ms]",
+    recording=("RECORDING_SESSION_LABEL",),
+    wearer="RECORDING_SESSION_LABEL",
+    section="TRIAL_INDEX?",
+    hint="Positions are pixels of the screen: give a screenshot. All trials are in one heatmap; "
+    "to have one for each, name the column that says what was shown.",
+)
+IMOTIONS = Format(
+    "iMotions",
+    "gaze",
+    x="Mapped Gaze X|Gaze X|ET_GazeLeftx",
+    y="Mapped Gaze Y|Gaze Y|ET_GazeLefty",
+    time="Timestamp [ms]",
+    recording=("Respondent Name?",),
+    wearer="Respondent Name?",
+    picture="SourceStimuliName|StimuliName",
+    lost=(-1.0,),
+    hint="Positions are pixels of the screen or the picture that was shown: give it in that size.",
+)
+
+# --- Mapped by open software ---------------------------------------------------------
+
+MOBILE_GAZE_MAPPING = Format(
+    "mobileGazeMapping",
+    "gaze",
+    x="ref_gazeX",
+    y="ref_gazeY",
+    time="gaze_ts [ms]",
+    at_least=("confidence?", 0.6),
+    file="gazeData_mapped.tsv",
+    hint="Give the reference image that the gaze was mapped to, in its full size.",
+)
+# How large the plane is, only the user knows.
+GAZE_MAPPER = Format(
+    "gazeMapper",
+    "gaze",
+    x="gazePosPlane2D_vidPos_homography_x|gazePosPlane2D_vidPos_ray_x",
+    y="gazePosPlane2D_vidPos_homography_y|gazePosPlane2D_vidPos_ray_y",
+    frame=(0.0, 0.0, float("nan"), float("nan")),
+    time="timestamp [ms]",
+    hint="Positions are millimetres on the plane: say which numbers stand at its corners.",
+)
+BIDS = Format(
+    "BIDS eye tracking",
+    "gaze",
+    x="x_coordinate",
+    y="y_coordinate",
+    time="timestamp [s]",
+    file="*_physio.tsv.gz",
+    hint="Positions are pixels of the screen: give a screenshot.",
+)
+
 FORMATS = (
     REFERENCE_IMAGE,
     REFERENCE_IMAGE_FIXATIONS,
     MARKERS,
     MARKERS_FIXATIONS,
-    FACE,
     MANUAL,
+    NEON_PLAYER,
+    NEON_PLAYER_FIXATIONS,
+    CORE,
+    CORE_FIXATIONS,
+    TOBII_SNAPSHOT,
+    TOBII_SNAPSHOT_FIXATIONS,
+    TOBII_SCREEN,
+    TOBII_SCREEN_FIXATIONS,
+    TOBII_STUDIO,
+    TOBII_STUDIO_FIXATIONS,
+    TOBII_STUDIO_2,
+    TOBII_STUDIO_2_FIXATIONS,
+    GAZEPOINT,
+    GAZEPOINT_FIXATIONS,
+    SMI,
+    BEGAZE,
+    EYELINK,
+    IMOTIONS,
+    MOBILE_GAZE_MAPPING,
+    GAZE_MAPPER,
+    BIDS,
+    FACE,
+    MANUAL_WITHOUT_POSITIONS,
     RAW,
     RAW_FIXATIONS,
+    CORE_UNMAPPED,
+    TOBII_SCENE,
+    TOBII_TUPLES,
 )
+# Whose table Pupil Cloud writes: one for each export, with ids of recordings.
+PUPIL_CLOUD = (REFERENCE_IMAGE, MARKERS)
+OF_PUPIL_CLOUD = (
+    *PUPIL_CLOUD,
+    REFERENCE_IMAGE_FIXATIONS,
+    MARKERS_FIXATIONS,
+    MANUAL,
+)
+
+
+def recognise(names: Iterable[str], formats: Iterable[Format] = ()) -> tuple[Format, ...]:
+    """Tell what a table holds by its header, as `columns.recognise`.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The names in the header.
+    formats : iterable of Format
+        Those that are known beside all in this module; they come first.
+    """
+    names = tuple(names)
+    return columns.recognise(names, formats) or columns.recognise(names, FORMATS)
+
+
+def meant(names: Iterable[str]) -> Format | None:
+    """Tell what a table of Pupil Cloud was meant to be that lacks columns.
+
+    The column with the yes or no says on what the gaze was detected, so it tells the format.
+    """
+    header = Header(names)
+    return next((one for one in PUPIL_CLOUD if header.find(one.detected)), None)
+
+
+def fixations_beside(form: Format) -> Format:
+    """Return the format of the fixations that come with gaze of a format."""
+    return next(one for one in FORMATS if one.holds == "fixations" and one.title == form.title)
+
+
+def unknown_header(table: Table) -> ColumnsError:
+    """Return the error for a table of gaze whose header is none that is known."""
+    titles = " or ".join(one.title for one in PUPIL_CLOUD)
+    needed = " or ".join(f"'{plain_name(one.detected)}'" for one in PUPIL_CLOUD)
+    return ColumnsError(
+        f"{table.file}: the header is not one of a {titles} export. "
+        f"Needs a column {needed}, found {listed(table.columns)}. {HOW_TO_MAP}"
+    )

@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from gazeheat_core.errors import ExportError, LimitError
+from gazeheat_core.exports.columns import check_ids, find_layout
 from gazeheat_core.exports.finding import FoundExport
-from gazeheat_core.exports.formats import check_ids, find_layout
+from gazeheat_core.exports.tables import Tally
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import Frame, IntArray, Recording, Size
 
 # Samples that a judgement on their unit takes: a tenth of a second at 200 Hz. A recording of
 # fewer may well hold a single glance beside the picture.
 _FEW_SAMPLES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What is counted of a stretch of a table beside the samples.
-
-    Attributes
-    ----------
-    lines : int
-        All of them, the blank ones among them.
-    unassigned : int
-        Rows whose recording is unknown.
-    lost : int
-        Rows that cannot be read, other than those that say that no gaze was detected.
-    first : (int, str) or None
-        The first of these: its line in the stretch, from 1, and what is wrong with it.
-    """
-
-    lines: int = 0
-    unassigned: int = 0
-    lost: int = 0
-    first: tuple[int, str] | None = None
-
-    def __add__(self, later: Tally) -> Tally:
-        first = self.first
-        if first is None and later.first is not None:
-            first = (self.lines + later.first[0], later.first[1])
-        return Tally(
-            self.lines + later.lines,
-            self.unassigned + later.unassigned,
-            self.lost + later.lost,
-            first,
-        )
 
 
 def judge_gaze(
@@ -95,8 +61,13 @@ def judge_gaze(
         raise LimitError(f"{file}: more than {file.limits.recordings:,} recordings. {ids}")
     if rows == 0:
         raise ExportError(
-            f"{file}: there is a header but no gaze below it. Check in Pupil Cloud "
-            "that the enrichment has finished and covers your recordings; then download it again."
+            f"{file}: there is a header but no gaze below it. "
+            + (
+                "Check in Pupil Cloud that the enrichment has finished and covers your "
+                "recordings; then download it again."
+                if found.is_of_pupil_cloud
+                else f"Check that the recording has gaze, and export it again. {found.way}"
+            )
         )
     # Rows without gaze have empty cells, and mostly can be read: they are no measure.
     if unreadable == rows or (tally.lost and tally.lost >= detected):

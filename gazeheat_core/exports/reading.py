@@ -27,10 +27,10 @@ from gazeheat_core.errors import (
     PictureMissingError,
 )
 from gazeheat_core.exports import formats, tables
+from gazeheat_core.exports.columns import Header, check_ids, find_layout
+from gazeheat_core.exports.contents import SectionKey, no_fixations
 from gazeheat_core.exports.finding import FoundExport
-from gazeheat_core.exports.formats import check_ids, find_layout
 from gazeheat_core.exports.judging import (
-    Tally,
     gaze_reach,
     judge_gaze,
     judge_positions,
@@ -38,7 +38,7 @@ from gazeheat_core.exports.judging import (
     px,
 )
 from gazeheat_core.exports.picture import read_pictures
-from gazeheat_core.exports.tables import Layout, Rows, Span, Table
+from gazeheat_core.exports.tables import Layout, Rows, Span, Table, Tally
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import (
     Export,
@@ -51,7 +51,7 @@ from gazeheat_core.model import (
     Section,
     count_inside,
 )
-from gazeheat_core.study import RecordingTracks, Study, finish_section
+from gazeheat_core.study import RecordingTracks, Study, finish_section, track_export
 from gazeheat_core.tracks import (
     Columns,
     TrackBuilder,
@@ -67,9 +67,6 @@ OnRows = Callable[[int, float], None]
 # further blocks, since each time that a section grows costs as much as hundreds of its rows.
 _ROWS_WORTH_APPENDING = 200
 _MOST_WAITING = 2**20
-
-# Recording id and section id.
-SectionKey: TypeAlias = tuple[str, str]
 
 
 # --- The loop ------------------------------------------------------------------------
@@ -462,6 +459,9 @@ def read_study(found: FoundExport, on_rows: OnRows | None = None) -> Study | Exp
     images, _ = read_images(found)
     if not images:
         return read_export(found, on_rows)
+    if found.contents is not None:
+        export = read_export(found, on_rows)
+        return export if export.image is None else track_export(export)
     grids = [Grid.over(image.size, found.frame) for image in images]
     notices: list[str] = []
     described = read_sections(found, notices)
@@ -704,17 +704,29 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
     """
     notices: list[str] = []
     described = read_sections(found, notices)
-    gaze = _read_positions(found, on_rows)
-    fixations = _read_fixation_positions(found, notices)
+    if found.contents is None:
+        gaze = _read_positions(found, on_rows)
+        fixations = _read_fixation_positions(found, notices)
+    else:
+        gaze, fixations = _read_contents(found, described, notices, on_rows)
     recordings = _join_positions(described, gaze, fixations, found.frame)
     samples = [section.gaze for one in recordings for section in one.sections]
     unassigned = gaze.tally.unassigned
+    counted = sum(one.rows for one in recordings)
+    unreadable = sum(s.unreadable for r in recordings for s in r.sections)
+    detected = sum(int(np.count_nonzero(np.isfinite(one.x))) for one in samples)
+    if not found.has_gaze and fixations is not None:
+        counted = fixations.rows_beside(())
+        unreadable = sum(own.unreadable for own in fixations.sections.values())
+        detected = sum(
+            int(np.count_nonzero(np.isfinite(own.arrays[3]))) for own in fixations.sections.values()
+        )
     notices += judge_gaze(
         found,
         recordings=len(recordings),
-        rows=sum(one.rows for one in recordings) + unassigned,
-        unreadable=sum(s.unreadable for r in recordings for s in r.sections) + unassigned,
-        detected=sum(int(np.count_nonzero(np.isfinite(one.x))) for one in samples),
+        rows=counted + unassigned,
+        unreadable=unreadable + unassigned,
+        detected=detected,
         tally=gaze.tally,
         rounded=are_rounded(count_whole_seconds(one.timestamp_ns) for one in samples),
     )
@@ -737,7 +749,34 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         unassigned_rows=unassigned,
         unassigned_fixations=0 if fixations is None else fixations.rows_beside(gaze.sections),
         notices=tuple(notices),
+        has_times=found.contents is None or found.contents.has_times,
     )
+
+
+def _read_contents(
+    found: FoundExport,
+    described: dict[str, Described],
+    notices: list[str],
+    on_rows: OnRows | None,
+) -> tuple[TableSections[Columns], TableSections[Columns] | None]:
+    """Return what the tables of another program hold; adds to what is known of recordings."""
+    assert found.contents is not None
+    read = found.contents.take(found.stimulus, on_rows)
+    notices += found.contents.notices
+    if found.format.hint and not found.is_of_pupil_cloud:
+        notices.append(f"{found.kind}: {found.format.hint}")
+    for id, wearer in found.contents.wearers.items():
+        about = described.setdefault(id, Described())
+        about.name, about.wearer = about.name or id, about.wearer or wearer
+    # Those that did not look at this have nothing to show.
+    present = {id for id, _ in read.gaze}
+    for id in [id for id in described if id not in present and found.stimulus]:
+        del described[id]
+    limit = found.gaze.file.limits.fixations
+    gaze = TableSections(PlaceSums(limit), read.gaze, read.tally)
+    if not read.fixations:
+        return gaze, None
+    return gaze, TableSections(PlaceSums(limit), read.fixations)
 
 
 def _read_positions(found: FoundExport, on_rows: OnRows | None) -> TableSections[Columns]:
@@ -760,14 +799,10 @@ def _read_fixation_positions(
             return _collect(
                 known,
                 lambda rows: (*rows.integers, *rows.numbers),
-                _no_fixations,
+                no_fixations,
                 known.table.file.limits.rows,
             )
     return None
-
-
-def _no_fixations() -> Columns:
-    return Columns.of(*[np.int64] * 3, *[np.float64] * 3)
 
 
 def _fixations(columns: Columns, gaze: Places | None, frame: Frame | None) -> Fixations:
@@ -801,7 +836,7 @@ def _join_positions(
             fixated = None
             if fixations is not None:
                 key = (recording_id, section_id)
-                rows = fixations.sections.get(key, _no_fixations())
+                rows = fixations.sections.get(key, no_fixations())
                 places = None if both is None else both[1].of_section(numbers[key])
                 fixated = _fixations(rows, places, frame)
             own = about.section(section_id)
@@ -900,7 +935,7 @@ def read_sections(found: FoundExport, notices: list[str]) -> dict[str, Described
 def _section_columns(table: Table) -> list[str | None]:
     """Return the names that a list of sections has for recording, section and the rest."""
     known = formats.SECTIONS
-    header = formats.Header(table.columns)
+    header = Header(table.columns)
     if not header.find(known.recording):
         raise ColumnsError(f"{table.file}: has no column '{known.recording}'.")
     wanted = (

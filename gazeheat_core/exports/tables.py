@@ -36,15 +36,27 @@ BLOCK_BYTES = 4 * 2**20
 NO_FIXATION = -(2**63)
 
 # Spellings of an empty cell, after pandas and R have re-saved a table.
-_MISSING = ("", "nan", "NaN", "NAN", "NA", "N/A", "null", "NULL", "None")
+MISSING = ("", "nan", "NaN", "NAN", "NA", "N/A", "null", "NULL", "None")
 # Spellings of a "detected" flag: Pupil Cloud, pandas, Excel, and the Manual Mapper's.
-_FLAGS = {"true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0, "not mapped": 0}
+_FLAGS = {
+    "true": 1,
+    "1": 1,
+    "1.0": 1,
+    "mapped": 1,
+    "false": 0,
+    "0": 0,
+    "0.0": 0,
+    "not mapped": 0,
+}
 FLAG_UNKNOWN = 2
 
 # First and last byte (not included) of a stretch of a file.
 Span: TypeAlias = tuple[int, int]
 
 _GZIP = b"\x1f\x8b"
+# Enough for the lines of properties that some programs write before the header.
+_HEAD_BYTES = 2**16
+_SEPARATOR = re.compile(rb"sep=.?", re.IGNORECASE)
 # The byte order mark of UTF-8. Inside a file it tells where another one was appended.
 _MARK = "\ufeff"
 _INT64 = np.iinfo(np.int64)
@@ -149,6 +161,39 @@ class Rows:
         return len(self.key)
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What is counted of a stretch of a table beside the samples.
+
+    Attributes
+    ----------
+    lines : int
+        All of them, the blank ones among them.
+    unassigned : int
+        Rows whose recording is unknown.
+    lost : int
+        Rows that cannot be read, other than those that say that no gaze was detected.
+    first : (int, str) or None
+        The first of these: its line in the stretch, from 1, and what is wrong with it.
+    """
+
+    lines: int = 0
+    unassigned: int = 0
+    lost: int = 0
+    first: tuple[int, str] | None = None
+
+    def __add__(self, later: Tally) -> Tally:
+        first = self.first
+        if first is None and later.first is not None:
+            first = (self.lines + later.first[0], later.first[1])
+        return Tally(
+            self.lines + later.lines,
+            self.unassigned + later.unassigned,
+            self.lost + later.lost,
+            first,
+        )
+
+
 @contextmanager
 def open_text(file: SourceFile) -> Iterator[BinaryIO]:
     """Open a table as UTF-8 bytes without a byte order mark.
@@ -200,17 +245,13 @@ def read_header(file: SourceFile) -> Table:
     SourceError
         When the file is empty, no text, or not in lines.
     """
-    with open_text(file) as stream:
-        lines = stream.read(2**16).split(b"\n")
-    number = next((n for n, line in enumerate(lines) if line.strip(b' \t\r,;"')), None)
+    lines = _head(file)
+    number = next((n for n, line in enumerate(lines) if not _is_no_header(line)), None)
     if number is None:
         raise SourceError(f"{file}: the file is empty. Download the export again.")
     # Files that were joined have a mark before each header.
     text = lines[number].rstrip(b"\r").decode("utf-8", "replace").removeprefix(_MARK)
-    if "\x00" in text or text.count("\ufffd") > 2:
-        raise SourceError(
-            f"{file}: this is no text, so no CSV table. Give the file as it was downloaded."
-        )
+    _check_text(file, lines[0][:2], text)
     delimiter = max(",;\t", key=text.count)
     try:
         cells = next(csv.reader([text], delimiter=delimiter))
@@ -221,6 +262,47 @@ def read_header(file: SourceFile) -> Table:
         ) from None
     columns = tuple(cell.strip() for cell in cells)
     return Table(file, columns, delimiter, "," if delimiter == ";" else ".", number + 1)
+
+
+def _head(file: SourceFile) -> list[bytes]:
+    with open_text(file) as stream:
+        return stream.read(_HEAD_BYTES).split(b"\n")
+
+
+def _is_no_header(line: bytes) -> bool:
+    """Tell whether a line is blank, or a spreadsheet's note on what separates the cells."""
+    return not line.strip(b' \t\r,;"') or _SEPARATOR.fullmatch(line.strip(b' \r"')) is not None
+
+
+def _check_text(file: SourceFile, start: bytes, text: str) -> None:
+    if start in (b"PK", b"\xd0\xcf"):
+        raise SourceError(
+            f"{file}: this is a spreadsheet's workbook, whatever its name says. Save it as "
+            "'CSV UTF-8', or better give the file as it was downloaded."
+        )
+    if "\x00" in text or text.count("\ufffd") > 2:
+        raise SourceError(
+            f"{file}: this is no text, so no CSV table. Give the file as it was downloaded."
+        )
+
+
+def read_lines(file: SourceFile, most: int) -> list[str]:
+    """Read the first lines of a table as they are, without line ends.
+
+    Names typed on old systems may not be UTF-8: then the text is read as Windows-1252.
+
+    Raises
+    ------
+    SourceError
+        When it is no text.
+    """
+    head = _head(file)
+    # The last line that was read may be cut in the middle of a character.
+    whole = b"\n".join(head[: min(most, max(1, len(head) - 1))])
+    encoding = "utf-8" if is_utf8(whole) else "cp1252"
+    lines = whole.decode(encoding, "replace").split("\n")
+    _check_text(file, whole[:2], next(filter(str.strip, lines), ""))
+    return [line.rstrip("\r").removeprefix(_MARK) for line in lines]
 
 
 def split_lines(table: Table, part_bytes: int) -> list[Span]:
@@ -448,7 +530,7 @@ def _read_columns(
         usecols=sorted({*dtypes, *layout.integers}),
         dtype=dtypes,
         keep_default_na=False,
-        na_values=list(_MISSING),
+        na_values=list(MISSING),
         low_memory=False,
     )
 
@@ -517,7 +599,7 @@ def _has_words(block: bytes, table: Table, layout: Layout) -> bool:
     """Tell whether a cell of the decimal columns is a truth value."""
     as_text = Layout(keys=layout.numbers, integers=(), numbers=(), flag=layout.numbers[0])
     frame = _read_frame(block, table, as_text, "object")
-    return any(_flag(cell) < FLAG_UNKNOWN and cell.isalpha() for cell in _texts(frame))
+    return any(flag(cell) < FLAG_UNKNOWN and cell.isalpha() for cell in _texts(frame))
 
 
 def _texts(frame: pd.DataFrame) -> set[str]:
@@ -558,7 +640,7 @@ def _flags(column: pd.Series) -> npt.NDArray[np.uint8]:
     code, spellings = pd.factorize(column)
     # The last entry is for the code -1: an empty cell, so nothing was detected.
     # pandas has made truth values of a column with nothing else in it.
-    return np.array([*(_flag(str(spelling)) for spelling in spellings), 0], np.uint8)[code]
+    return np.array([*(flag(str(spelling)) for spelling in spellings), 0], np.uint8)[code]
 
 
 class _OfFixations(TypedDict):
@@ -600,12 +682,13 @@ def _fixation(cell: str, decimal: str) -> int:
 
 
 def _is_filled(cell: str) -> bool:
-    return cell.strip() not in _MISSING
+    return cell.strip() not in MISSING
 
 
-def _flag(cell: str) -> int:
+def flag(cell: str) -> int:
+    """Read a yes or no: 0 no, 1 yes, 2 neither; an empty cell is a no."""
     spelling = cell.strip()
-    return 0 if spelling in _MISSING else _FLAGS.get(spelling.lower(), FLAG_UNKNOWN)
+    return 0 if spelling in MISSING else _FLAGS.get(spelling.lower(), FLAG_UNKNOWN)
 
 
 def _parse_by_line(block: bytes, table: Table, layout: Layout) -> Rows:
@@ -661,13 +744,13 @@ def _row(line: str, table: Table) -> list[str] | None:
     """Split a line; None for a blank one, and for the header again, as in joined files."""
     if not line.strip():
         return None
-    cells = _cells(line.removeprefix(_MARK).replace("\x00", "\ufffd"), table.delimiter)
+    cells = split_line(line.removeprefix(_MARK).replace("\x00", "\ufffd"), table.delimiter)
     if tuple(cells) == table.columns:
         return None
     return cells + [""] * (len(table.columns) - len(cells))
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
+def split_line(line: str, delimiter: str) -> list[str]:
     """Split a line as `csv` does; none where it cannot be split."""
     if '"' not in line and "\r" not in line and len(line) < csv.field_size_limit():
         return [cell.strip() for cell in line.split(delimiter)]
@@ -679,11 +762,11 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _key(cells: list[str], layout: Layout) -> tuple[str, ...]:
-    return tuple("" if cells[p] in _MISSING else cells[p] for p in layout.keys)
+    return tuple("" if cells[p] in MISSING else cells[p] for p in layout.keys)
 
 
 def _row_flag(cells: list[str], table: Table, layout: Layout) -> int:
-    return FLAG_UNKNOWN if len(cells) > len(table.columns) else _flag(cells[layout.flag])
+    return FLAG_UNKNOWN if len(cells) > len(table.columns) else flag(cells[layout.flag])
 
 
 def explain_row(block: bytes, row: int, table: Table, layout: Layout) -> tuple[int, str]:
@@ -721,7 +804,7 @@ def _reason(cells: list[str], table: Table, layout: Layout) -> str:
         (not _key(cells, layout)[0], layout.keys[0], "no id"),
         *((_integer(cells[p], table.decimal) is None, p, "no whole number")
           for p in layout.integers),
-        (_flag(cells[layout.flag]) == FLAG_UNKNOWN, layout.flag, "neither true nor false"),
+        (flag(cells[layout.flag]) == FLAG_UNKNOWN, layout.flag, "neither true nor false"),
         *((not math.isfinite(_number(cells[p], table.decimal)), p, "no number")
           for p in layout.numbers),
     ]  # fmt: skip
@@ -795,7 +878,7 @@ def read_records(file: SourceFile) -> list[dict[str, str]]:
             f"{file}: larger than {limits.small_table_bytes // 2**20} MB. "
             "Check that it is the file from the export."
         )
-    encoding = "utf-8" if _is_utf8(data) else "cp1252"
+    encoding = "utf-8" if is_utf8(data) else "cp1252"
     text = io.TextIOWrapper(io.BytesIO(data), encoding, "replace", newline="")
     for _ in range(table.header_lines):
         text.readline()
@@ -820,7 +903,7 @@ def read_records(file: SourceFile) -> list[dict[str, str]]:
     return records
 
 
-def _is_utf8(data: bytes) -> bool:
+def is_utf8(data: bytes) -> bool:
     """Tell whether bytes are UTF-8, without a copy of all of them as text."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:

@@ -19,7 +19,7 @@ import pytest
 import gazeheat_core as gh
 from gazeheat_core.cache import StudyCache
 from gazeheat_core.exports import find_exports, open_source
-from gazeheat_core.exports.formats import find_layout
+from gazeheat_core.exports.columns import find_layout
 from gazeheat_core.exports.picture import read_picture
 from gazeheat_core.exports.reading import read_images, read_study
 from gazeheat_core.exports.tables import parse_block, read_blocks

@@ -1,0 +1,758 @@
+"""Tables of any format to positions: one pass fills all exports that a table holds.
+
+Cells are read as text and then understood as the format says. That takes longer than
+`tables.parse_block`, which knows what Pupil Cloud writes, and asks less of a table.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazeheat_core.errors import LimitError, shown
+from gazeheat_core.exports import tables
+from gazeheat_core.exports.columns import Format, Found, Header, plain_name
+from gazeheat_core.exports.sources import SourceFile
+from gazeheat_core.exports.tables import FLAG_UNKNOWN, Table, Tally
+from gazeheat_core.model import FloatArray, IntArray
+from gazeheat_core.tracks import Columns
+
+# Recording id and section id.
+SectionKey: TypeAlias = tuple[str, str]
+# Rows read so far, and the share of the files from 0 to 1.
+OnRows: TypeAlias = Callable[[int, float], None]
+Text: TypeAlias = "pd.Series[str]"
+
+# What stands between the columns that together name a recording.
+_JOINT = " "
+# Further spellings of an empty cell: SMI, EyeLink, BIDS.
+_MISSING = (*tables.MISSING, "-", ".", "n/a", "-nan", "#N/A")
+# Rows that tell in which unit the times are.
+_ROWS_TRIED = 1000
+# The shortest time from one sample to the next, and from one fixation to the next, that any
+# tracker gives: 5,000 samples a second.
+_SHORTEST_STEP_NS = {"gaze": 200_000, "fixations": 20_000_000}
+_LONG_AGO_NS = 10**17
+_UNITS_NS = (1, 1_000, 1_000_000, 1_000_000_000)
+_UNIT_NAMES = dict(
+    zip(_UNITS_NS, ("nanoseconds", "microseconds", "milliseconds", "seconds"), strict=True)
+)
+# Of a cell that a message repeats.
+_SHOWN_CHARACTERS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTable:
+    """A table, and how it is read.
+
+    Attributes
+    ----------
+    table : Table
+    format : Format
+    recording : str
+        Name of the recording, where no column has it.
+    stimulus : str
+        Name of what was looked at, where no column has it.
+    """
+
+    table: Table
+    format: Format
+    recording: str = ""
+    stimulus: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class Stimulus:
+    """All that was read of what was looked at.
+
+    Attributes
+    ----------
+    gaze, fixations : dict of Columns, by recording id and section id
+        In the order of the files. Of gaze the moment in nanoseconds, x, y, and 1 in a
+        fixation; of fixations id, start and end in nanoseconds, x, y, milliseconds.
+        Each section of one is in the other too.
+    tally : Tally
+        Of the rows of gaze, or of fixations where there is no gaze.
+    unassigned_fixations : int
+    """
+
+    gaze: dict[SectionKey, Columns] = field(default_factory=dict)
+    fixations: dict[SectionKey, Columns] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    unassigned_fixations: int = 0
+
+
+class Contents:
+    """What tables that belong together hold; read once, when it is first asked for.
+
+    Parameters
+    ----------
+    known : sequence of KnownTable
+        At least one. A table may be there twice: with its gaze and with its fixations.
+    """
+
+    def __init__(self, known: Sequence[KnownTable]) -> None:
+        self.known = tuple(known)
+        self.wearers: dict[str, str] = {}
+        self.notices: list[str] = []
+        self.has_times = True
+        self._stimuli: dict[str, Stimulus] | None = None
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """The files of the tables, each once."""
+        return tuple({id(one.table.file): one.table.file for one in self.known}.values())
+
+    @property
+    def has_gaze(self) -> bool:
+        """Whether a table holds gaze."""
+        return any(one.format.holds == "gaze" for one in self.known)
+
+    def stimuli(self, on_rows: OnRows | None = None) -> tuple[str, ...]:
+        """Return the names of all that was looked at, in the order of the files.
+
+        Parameters
+        ----------
+        on_rows : callable, optional
+
+        Raises
+        ------
+        GazeheatError
+            When a table cannot be read.
+        """
+        named = self._named()
+        if named is not None and self._stimuli is None:
+            return named
+        return tuple(self._read(on_rows))
+
+    def take(self, stimulus: str, on_rows: OnRows | None = None) -> Stimulus:
+        """Return what was read of one of them, and let go of it.
+
+        Parameters
+        ----------
+        stimulus : str
+            One of `stimuli`.
+        on_rows : callable, optional
+
+        Raises
+        ------
+        GazeheatError
+            When a table cannot be read.
+        """
+        held = self._read(on_rows)
+        if stimulus not in held:  # taken before
+            self._stimuli = None
+            held = self._read(on_rows)
+        found = held.pop(stimulus, None) or Stimulus()
+        if not held:
+            self._stimuli = None
+        return found
+
+    def _named(self) -> tuple[str, ...] | None:
+        """Return the names as far as headers and files tell; None where the rows have them."""
+        names: list[str] = []
+        for one in self.known:
+            header = Header(one.table.columns)
+            if one.format.picture and header.find(one.format.picture):
+                return None
+            names += _stars(one.format, header) or [one.stimulus]
+        return tuple(dict.fromkeys(names))
+
+    def _read(self, on_rows: OnRows | None) -> dict[str, Stimulus]:
+        if self._stimuli is None:
+            self.notices, self.wearers, self.has_times = [], {}, True
+            read = _Reading(self, on_rows)
+            for one in self.known:
+                read.add(one)
+            self._stimuli = read.finished()
+        return self._stimuli
+
+
+def _stars(form: Format, header: Header) -> list[str]:
+    """Return what stands in the place of the star in the names of the positions."""
+    if "*" not in form.x:
+        return []
+    upright = {one.star for one in header.find(form.y)}
+    return [one.star for one in header.find(form.x) if one.star in upright]
+
+
+class _Where(NamedTuple):
+    """Positions of the columns of a table; None where there is none."""
+
+    x: int
+    y: int
+    time: tuple[int, int] | None
+    end: tuple[int, int] | None
+    duration: tuple[int, int] | None
+    recording: tuple[int, ...]
+    wearer: int | None
+    section: int | None
+    picture: int | None
+    keep: tuple[tuple[int, str], ...]
+    detected: int | None
+    at_least: tuple[int, float] | None
+    fixation: int | None
+
+    @classmethod
+    def of(cls, form: Format, header: Header, star: str) -> _Where:
+        def place(column: str) -> int | None:
+            found = [one for one in header.find(column) if not one.star or one.star == star]
+            # The star of a column that is one for all pictures may be anything.
+            found = found or header.find(column)
+            return _best(found, header).position if found else None
+
+        def moment(column: str) -> tuple[int, int] | None:
+            found = header.find_time(column) if column else None
+            return None if found is None else (found[0].position, found[1])
+
+        x, y = place(form.x), place(form.y)
+        assert x is not None
+        assert y is not None
+        least = None if form.at_least is None else place(form.at_least[0])
+        kept = ((place(column), value) for column, value in form.keep)
+        recording = (place(column) for column in form.recording)
+        return cls(
+            x=x,
+            y=y,
+            time=moment(form.time),
+            end=moment(form.end),
+            duration=moment(form.duration),
+            recording=tuple(one for one in recording if one is not None),
+            wearer=place(form.wearer),
+            section=place(form.section),
+            picture=place(form.picture),
+            keep=tuple((one, value) for one, value in kept if one is not None),
+            detected=place(form.detected),
+            at_least=None if least is None or form.at_least is None else (least, form.at_least[1]),
+            fixation=place(form.fixation),
+        )
+
+    @property
+    def all(self) -> list[int]:
+        """Every column that is read."""
+        times = [one[0] for one in (self.time, self.end, self.duration) if one is not None]
+        others = (self.wearer, self.section, self.picture, self.detected, self.fixation)
+        kept = [one for one, _ in self.keep]
+        least = [] if self.at_least is None else [self.at_least[0]]
+        known = [one for one in others if one is not None]
+        return sorted({self.x, self.y, *times, *self.recording, *kept, *least, *known})
+
+
+def _best(found: list[Found], header: Header) -> Found:
+    """Choose among columns of one name: pixels rather than another unit."""
+    return next((one for one in found if "px" in header.names[one.position].lower()), found[0])
+
+
+class _Reading:
+    """One pass over tables that belong together."""
+
+    def __init__(self, contents: Contents, on_rows: OnRows | None) -> None:
+        self._contents = contents
+        self._on_rows = on_rows
+        self._stimuli: dict[str, Stimulus] = {}
+        self._ids: dict[str, int] = {}
+        self._rows = self._read_bytes = self._without_picture = self._unnamed = 0
+        self._most_bytes = max(1, sum(one.table.file.size_bytes for one in contents.known))
+
+    def finished(self) -> dict[str, Stimulus]:
+        """Return what was read, by what was looked at."""
+        for one in self._stimuli.values():
+            for key in one.gaze.keys() | one.fixations.keys():
+                one.gaze.setdefault(key, _no_gaze())
+            for columns in one.fixations.values():
+                _once_each(columns)
+        if self._without_picture:
+            file = self._contents.known[0].table.file
+            self._contents.notices.append(
+                f"{file}: {self._without_picture:,} rows name no picture, and are left out."
+            )
+        return self._stimuli
+
+    def add(self, known: KnownTable) -> None:
+        """Read a table."""
+        table, form = known.table, known.format
+        header = Header(table.columns)
+        stars = _stars(form, header)
+        places = [(star, _Where.of(form, header, star)) for star in stars or [known.stimulus]]
+        wanted = sorted({column for _, where in places for column in where.all})
+        times = _time_unit(table, form, places[0][1], self._contents.notices)
+        if form.holds == "gaze" and times is None:
+            self._contents.has_times = False
+        self._contents.notices += _taken(table, form, places[0][1])
+        counts_rows = form.holds == "gaze" or not self._contents.has_gaze
+        first_line = table.header_lines + 1
+        for block in tables.read_blocks(table):
+            frame, lines = _cells(block, table, wanted)
+            for star, where in places:
+                self._take(frame, known, where, star, times, lines + first_line)
+            first_line += block.count(b"\n")
+            self._rows += len(frame) * counts_rows
+            if self._rows > (most := table.file.limits.rows):
+                raise LimitError(
+                    f"{table.file}: more than {most:,} rows. Split the study into several exports."
+                )
+            self._read_bytes += len(block)
+            if self._on_rows is not None:
+                self._on_rows(self._rows, min(1.0, self._read_bytes / self._most_bytes))
+
+    def _take(
+        self,
+        frame: pd.DataFrame,
+        known: KnownTable,
+        where: _Where,
+        star: str,
+        times: _Times | None,
+        lines: IntArray,
+    ) -> None:
+        """Take the rows of a block for one place of the star."""
+        form, decimal = known.format, _decimal(known.table)
+        for column, value in where.keep:
+            kept = _bare(frame[column]) == value.lower()
+            frame, lines = frame[kept], lines[kept.to_numpy()]
+        if where.picture is not None:
+            has_picture = ~frame[where.picture].isin(_MISSING)
+            self._without_picture += int((~has_picture).sum()) * (form.holds == "gaze")
+            frame, lines = frame[has_picture], lines[has_picture.to_numpy()]
+        if frame.empty:
+            return
+        x, y = _numbers(frame[where.x], decimal), _numbers(frame[where.y], decimal)
+        flags = _flags(frame, where, decimal)
+        moment, has_time = _moments(frame, where.time, times, decimal)
+        is_empty = np.isnan(x) | np.isnan(y)
+        is_lost = np.isin(x, form.lost) | np.isin(y, form.lost)
+        # A row that says that there is gaze has to say where.
+        is_odd: npt.NDArray[np.bool_] = is_empty
+        if where.detected is None:
+            is_odd = _are_odd(frame[where.x], x) | _are_odd(frame[where.y], y)
+        readable = (flags != FLAG_UNKNOWN) & has_time & ~((flags == 1) & is_odd)
+        is_nowhere = is_empty | is_lost | (flags != 1)
+        x[is_nowhere] = y[is_nowhere] = np.nan
+        fixed: list[npt.NDArray[Any]]
+        if form.holds == "gaze":
+            inside = np.zeros(len(x), np.uint8)
+            if where.fixation is not None:
+                inside[:] = ~frame[where.fixation].isin(_MISSING)
+            fixed = [moment, x, y, inside]
+        else:
+            end, has_end = _moments(frame, where.end, times, decimal)
+            duration_ms = (end - moment) / 1e6
+            if where.duration is not None:
+                column, unit_ns = where.duration
+                duration_ms = _numbers(frame[column], decimal) * (unit_ns / 1e6)
+            if where.end is None or not has_end.all():
+                end = moment + np.nan_to_num(duration_ms * 1e6).astype(np.int64)
+            readable &= np.isfinite(duration_ms)
+            fixed = [self._numbered(frame, where), moment, end, x, y, duration_ms]
+        self._append(frame, known, where, star, readable, fixed, lines)
+
+    def _numbered(self, frame: pd.DataFrame, where: _Where) -> IntArray:
+        """Number the fixations: rows of one id have one number, rows without have their own."""
+        own = -1 - self._unnamed - np.arange(len(frame))
+        self._unnamed += len(frame)
+        if where.fixation is None:
+            return own
+        code, names = pd.factorize(frame[where.fixation])
+        numbers = [self._ids.setdefault(name, len(self._ids)) for name in names]
+        has_id = ~frame[where.fixation].isin(_MISSING).to_numpy()
+        return np.where(has_id, np.array(numbers, np.int64)[code], own)
+
+    def _append(
+        self,
+        frame: pd.DataFrame,
+        known: KnownTable,
+        where: _Where,
+        star: str,
+        readable: npt.NDArray[np.bool_],
+        columns: list[npt.NDArray[Any]],
+        lines: IntArray,
+    ) -> None:
+        """Append rows to their sections."""
+        form = known.format
+        is_gaze = form.holds == "gaze"
+        code, keys = _combined(frame, where)
+        for number, (picture, recording, section, wearer) in enumerate(keys):
+            name = picture if where.picture is not None else star
+            stimulus = self._stimuli.setdefault(name, Stimulus())
+            own = code == number
+            bad = own & ~readable
+            id = recording if where.recording else known.recording
+            rows = int(np.count_nonzero(own))
+            if is_gaze or not self._contents.has_gaze:
+                unassigned = 0 if id else rows
+                first = self._first_odd(frame, known, where, bad, lines)
+                stimulus.tally += Tally(0, unassigned, int(np.count_nonzero(bad)), first)
+            if not id:
+                stimulus.unassigned_fixations += 0 if is_gaze else rows
+                continue
+            self._contents.wearers.setdefault(id, wearer)
+            sections = stimulus.gaze if is_gaze else stimulus.fixations
+            grown = sections.get((id, section))
+            if grown is None:
+                grown = sections[id, section] = _no_gaze() if is_gaze else no_fixations()
+                self._check_sections(known, len(sections))
+            grown.unreadable += int(np.count_nonzero(bad))
+            good = own & readable
+            if good.any():
+                grown.append(*(column[good] for column in columns))
+
+    def _first_odd(
+        self,
+        frame: pd.DataFrame,
+        known: KnownTable,
+        where: _Where,
+        bad: npt.NDArray[np.bool_],
+        lines: IntArray,
+    ) -> tuple[int, str] | None:
+        """Explain the first row that cannot be read."""
+        if not bad.any():
+            return None
+        row, decimal = int(bad.argmax()), _decimal(known.table)
+        cells = {column: frame[column].iloc[row : row + 1] for column in where.all}
+
+        def is_odd(column: int) -> bool:
+            if column in (where.x, where.y):
+                return bool(np.isnan(_numbers(cells[column], decimal))[0])
+            if column == where.detected:
+                return _flag(cells[column].iloc[0], decimal) == FLAG_UNKNOWN
+            return False
+
+        others = [one[0] for one in (where.time, where.duration) if one is not None]
+        column = next(filter(is_odd, cells), next(iter(others), where.x))
+        name, cell = shown(known.table.columns[column]), cells[column].iloc[0]
+        held = f"holds '{shown(cell, _SHOWN_CHARACTERS)}'" if cell else "is empty"
+        place = f" of {known.table.file}" if len(self._contents.files) > 1 else ""
+        # Lines count from the first below the header, as `Tally` has them.
+        return int(lines[row]) - known.table.header_lines, f"column '{name}'{place} {held}"
+
+    def _check_sections(self, known: KnownTable, count: int) -> None:
+        most = known.table.file.limits.sections
+        if count > most:
+            raise LimitError(
+                f"{known.table.file}: more than {most:,} recordings and sections. Check that the "
+                "columns that name them hold names."
+            )
+
+
+def _no_gaze() -> Columns:
+    return Columns.of(np.int64, np.float64, np.float64, np.uint8)
+
+
+def no_fixations() -> Columns:
+    """Return what fixations are appended to: id, start, end, x, y, duration."""
+    return Columns.of(*[np.int64] * 3, *[np.float64] * 3)
+
+
+def _once_each(columns: Columns) -> None:
+    """Leave one row of each fixation: earliest start, longest duration.
+
+    A tracker may list a fixation with each sample or frame. Its place is that of the longest
+    row that has one.
+    """
+    id, start, end, x, _, duration_ms = columns.arrays
+    if not len(id):
+        return
+    order = np.lexsort((np.arange(len(id)), -duration_ms, np.isnan(x), id))
+    first = np.flatnonzero(np.diff(id[order], prepend=id[order[0]] - 1))
+    chosen = order[first]
+    chosen = chosen[np.argsort(chosen)]
+    earliest = np.minimum.reduceat(start[order], first)
+    latest = np.maximum.reduceat(end[order], first)
+    longest = np.maximum.reduceat(duration_ms[order], first)
+    place = np.argsort(order[first])
+    kept = [column[chosen] for column in columns.arrays]
+    kept[1], kept[2], kept[5] = earliest[place], latest[place], longest[place]
+    columns.arrays[:] = kept
+
+
+# --- Cells ---------------------------------------------------------------------------
+
+
+def _cells(block: bytes, table: Table, wanted: list[int]) -> tuple[pd.DataFrame, IntArray]:
+    """Return the wanted columns of a block as text, and the line of each row, from 0."""
+    encoding = "utf-8" if tables.is_utf8(block) else "cp1252"
+    is_whole = b"\x00" not in block and block.count(b"\r") == block.count(b"\r\n")
+    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    if is_whole:
+        try:
+            frame = pd.read_csv(
+                io.BytesIO(block),
+                header=None,
+                names=list(range(len(table.columns))),
+                index_col=False,
+                usecols=wanted,
+                dtype=str,
+                sep=table.delimiter,
+                encoding=encoding,
+                encoding_errors="replace",
+                na_filter=False,
+                low_memory=False,
+            )
+            is_header = frame.iloc[:, 0] == table.columns[wanted[0]]
+            if len(frame) == lines and not is_header.any():
+                return _stripped(frame, block, table), np.arange(lines)
+        except Exception:  # pandas raises whatever comes to it
+            pass
+    text = block.decode(encoding, "replace").replace("\r\n", "\n").replace("\x00", "\ufffd")
+    rows, places = [], []
+    for place, line in enumerate(text.split("\n")):
+        cells = tables.split_line(line, table.delimiter)
+        if line.strip() and tuple(cells) != table.columns:
+            places.append(place)
+            rows.append([cells[one] if one < len(cells) else "" for one in wanted])
+    frame = pd.DataFrame(rows, columns=wanted, dtype=object)
+    return frame, np.array(places, np.int64)
+
+
+def _stripped(frame: pd.DataFrame, block: bytes, table: Table) -> pd.DataFrame:
+    """Take off blanks around cells, where any has one; a short row has empty cells."""
+    frame = frame.fillna("").astype(object)
+    sign = re.escape(table.delimiter.encode())
+    if not re.search(rb"(?:^|[%b\n]) | (?:[%b\r\n]|$)" % (sign, sign), block):
+        return frame
+    return frame.apply(lambda column: _once(column, str.strip))
+
+
+def _once(cells: Text, change: Callable[[str], Any]) -> pd.Series[Any]:
+    """Change cells, each spelling once."""
+    code, spellings = pd.factorize(cells)
+    if len(spellings) * 2 > len(cells):
+        return cells.map(change)
+    changed = np.array([*map(change, spellings), None], object)[code]
+    return pd.Series(changed, cells.index, dtype=object)
+
+
+def _bare(cells: Text) -> pd.Series[Any]:
+    return _once(cells, str.lower)
+
+
+def _decimal(table: Table) -> str:
+    """Return the decimal sign: where commas do not separate the cells, they may be one."""
+    return "." if table.delimiter == "," else ","
+
+
+def _numbers(cells: Text, decimal: str) -> FloatArray:
+    """Return numbers; NaN in an empty cell and where there is none."""
+    if decimal == ",":
+        cells = cells.str.replace(",", ".", regex=False)
+    values: FloatArray = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, copy=True)
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def _are_odd(cells: Text, values: FloatArray) -> npt.NDArray[np.bool_]:
+    """Tell which cells hold something that is no number."""
+    odd = np.isnan(values)
+    if odd.any():
+        odd[odd] = ~cells[odd].isin(_MISSING).to_numpy(np.bool_)
+    return odd
+
+
+def _flags(frame: pd.DataFrame, where: _Where, decimal: str) -> npt.NDArray[np.uint8]:
+    """Tell for each row whether gaze was detected: 0 no, 1 yes, 2 neither can be read."""
+    flags = np.ones(len(frame), np.uint8)
+    if where.detected is not None:
+        code, spellings = pd.factorize(frame[where.detected])
+        flags = np.array([_flag(one, decimal) for one in spellings], np.uint8)[code]
+    if where.at_least is not None:
+        column, least = where.at_least
+        flags[(flags == 1) & ~(_numbers(frame[column], decimal) >= least)] = 0
+    return flags
+
+
+def _flag(cell: str, decimal: str) -> int:
+    """Read a yes or no; a share of a fixation's samples is a yes where there are any."""
+    known = tables.flag(cell)
+    if known == FLAG_UNKNOWN:
+        try:
+            share = float(cell.replace(decimal, "."))
+        except ValueError:
+            return known
+        known = int(share > 0) if 0 <= share <= 1 else known
+    return known
+
+
+def _combined(
+    frame: pd.DataFrame, where: _Where
+) -> tuple[IntArray, list[tuple[str, str, str, str]]]:
+    """Number the combinations of picture, recording, section and wearer."""
+
+    def cells(column: int | None) -> Text:
+        if column is None:
+            return pd.Series("", frame.index, dtype=object)
+        return frame[column].where(~frame[column].isin(_MISSING), "")
+
+    names = [cells(one) for one in where.recording]
+    recording = names[0] if names else cells(None)
+    for further in names[1:]:
+        recording = (recording + _JOINT + further).str.strip()
+    columns = [cells(where.picture), recording, cells(where.section), cells(where.wearer)]
+    codes, spellings = zip(*(pd.factorize(column) for column in columns), strict=True)
+    shape = tuple(len(one) for one in spellings)
+    code, seen = pd.factorize(np.asarray(np.ravel_multi_index(codes, shape)))
+    rows = zip(*np.unravel_index(seen, shape), strict=True)
+    keys = [tuple(one[i] for one, i in zip(spellings, row, strict=True)) for row in rows]
+    return code.astype(np.int64), keys
+
+
+# --- Times ---------------------------------------------------------------------------
+
+
+class _Times(NamedTuple):
+    """How the times of a table are written.
+
+    Attributes
+    ----------
+    unit_ns : int
+        Of numbers.
+    are_dates : bool
+    """
+
+    unit_ns: int
+    are_dates: bool = False
+
+
+def _first_cells(table: Table, column: int) -> Text:
+    block = next(tables.read_blocks(table, 2**16), b"")
+    frame, _ = _cells(block, table, [column])
+    return frame[column][~frame[column].isin(_MISSING)][:_ROWS_TRIED]
+
+
+def time_unit_ns(cells: Text, stated_ns: int, holds: str, decimal: str = ".") -> int | None:
+    """Tell in which unit numbers are times.
+
+    Parameters
+    ----------
+    cells : Series of str
+        The first times of a table.
+    stated_ns : int
+        Nanoseconds in the unit that its header states.
+    holds : "gaze" or "fixations"
+    decimal : str
+
+    Returns
+    -------
+    int or None
+        Nanoseconds in the unit: the stated one, unless that would make the tracker faster than
+        any. None where most are no numbers.
+
+    Examples
+    --------
+    >>> time_unit_ns(pd.Series(["2400.000", "2400.005", "2400.010"]), 1, "gaze")
+    1000000000
+    """
+    values = _numbers(cells, decimal)
+    known = values[np.isfinite(values)]
+    if not len(known) or len(known) * 2 < len(values):
+        return None
+    steps = np.diff(known)
+    steps = steps[steps > 0]
+    if not len(steps):
+        return stated_ns
+    step, shortest = float(np.median(steps)), _SHORTEST_STEP_NS[holds]
+    if step * stated_ns >= shortest:
+        return stated_ns
+    return next((unit for unit in _UNITS_NS if step * unit >= shortest), _UNITS_NS[-1])
+
+
+def time_is_whole_ns(table: Table, form: Format) -> bool:
+    """Tell whether times are whole nanoseconds, as Pupil Cloud writes them.
+
+    A spreadsheet's ``1.74E+18`` is whole, too. Whole numbers in another unit are not, as far as
+    the rate of the samples tells; an empty table holds nothing else.
+    """
+    found = Header(table.columns).find_time(form.time)
+    if found is None:
+        return False
+    column, stated_ns = found[0].position, found[1]
+    cells = _first_cells(table, column)
+    whole = [tables.whole_number(cell.replace(table.decimal, ".")) for cell in cells]
+    if not whole:
+        return True
+    if stated_ns != 1 or whole.count(None) * 2 > len(whole):
+        return False
+    # So many nanoseconds have passed since 1970, and of no other unit.
+    if any(one is not None and one > _LONG_AGO_NS for one in whole):
+        return True
+    return time_unit_ns(cells, 1, form.holds, _decimal(table)) in (1, None)
+
+
+def _time_unit(table: Table, form: Format, where: _Where, notices: list[str]) -> _Times | None:
+    """Find out how the times are written; None where there are none that can be read."""
+    if where.time is None:
+        return None
+    column, stated_ns = where.time
+    cells = _first_cells(table, column)
+    name = shown(table.columns[column])
+    unit_ns = time_unit_ns(cells, stated_ns, form.holds, _decimal(table))
+    if unit_ns is not None:
+        if unit_ns != stated_ns:
+            notices.append(
+                f"{table.file}: the times in '{name}', such as {shown(cells.iloc[0])}, are read "
+                f"as {_UNIT_NAMES[unit_ns]}."
+            )
+        return _Times(unit_ns)
+    known = _dates(cells)
+    if len(known) and np.count_nonzero(known[1]) * 2 >= len(cells):
+        return _Times(1, are_dates=True)
+    if form.holds == "gaze":
+        example = f", such as '{shown(cells.iloc[0])}'," if len(cells) else ""
+        notices.append(
+            f"{table.file}: the times in '{name}'{example} cannot be read. The heatmap does not "
+            "need them; durations, windows of time and seconds are not known."
+        )
+    return None
+
+
+def _dates(cells: Text) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+    """Read dates, or times of day, as nanoseconds."""
+    dates = pd.to_datetime(cells, errors="coerce", utc=True, format="ISO8601")
+    if dates.isna().all():
+        dates = pd.to_datetime(cells, errors="coerce", utc=True, format="mixed")
+    known = dates.notna().to_numpy()
+    moments = np.zeros(len(cells), np.int64)
+    naive = dates[known].dt.tz_localize(None).to_numpy().astype("datetime64[ns]")
+    moments[known] = naive.astype(np.int64)
+    return moments, known
+
+
+def _moments(
+    frame: pd.DataFrame, place: tuple[int, int] | None, times: _Times | None, decimal: str
+) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+    """Return times in nanoseconds, and which could be read: all, where a table has none."""
+    if place is None or times is None:
+        return np.zeros(len(frame), np.int64), np.ones(len(frame), np.bool_)
+    cells = frame[place[0]]
+    if times.are_dates:
+        return _dates(cells)
+    if decimal == ",":
+        cells = cells.str.replace(",", ".", regex=False)
+    numbers = pd.to_numeric(cells, errors="coerce")
+    if numbers.dtype == np.int64:
+        # Whole numbers pass through no float.
+        return numbers.to_numpy() * np.int64(times.unit_ns), np.ones(len(frame), np.bool_)
+    values = numbers.to_numpy(np.float64) * times.unit_ns
+    known = np.isfinite(values) & (np.abs(values) < 2.0**62)
+    moments = np.zeros(len(values), np.int64)
+    moments[known] = np.rint(values[known])
+    return moments, known
+
+
+def _taken(table: Table, form: Format, where: _Where) -> Iterator[str]:
+    """Say which column was taken for the position, where the format has several or another."""
+    name = table.columns[where.x]
+    if _letters(name) != _letters(plain_name(form.x)) and "*" not in form.x:
+        yield (
+            f"{table.file}: positions are read from '{shown(name)}' and "
+            f"'{shown(table.columns[where.y])}'."
+        )
+
+
+def _letters(name: str) -> str:
+    return "".join(sign for sign in name.partition("[")[0].lower() if sign.isalnum())
