@@ -19,7 +19,7 @@ _AS_IN_PUPIL_CLOUD = ("fixation-count", SCALE.default)
 
 
 def choose_selection(opened: Opened) -> gh.Selection:
-    """Show the group of settings; return what shall be counted of a study."""
+    """Show the group of settings; return what shall be counted, without the ticked sections."""
     visit = my_visit()
     if visit.wanted_selection is not None:
         wanted = visit.wanted_selection
@@ -82,5 +82,4 @@ def _selection(opened: Opened) -> gh.Selection:
         measure=measure if measure in opened.measures else MEASURE.default,
         weight=chosen(WEIGHT, WEIGHT.name),
         window_s=opened.window_s,
-        sections=opened.selection_sections(),
     )

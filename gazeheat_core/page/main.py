@@ -3,8 +3,9 @@
 It only arranges: the rooms beside it hold what is on the page, the core computes.
 Streamlit runs this file as a script for every visitor, again with each act of theirs.
 
-What a person brings is kept in that person's session and nowhere else. What a tick or a
-slider changes is drawn by one fragment, which works on the bin grid.
+What a person brings is kept in that person's session and nowhere else. What a setting
+changes is drawn by one fragment, and what a tick changes by another one within it; both
+work on the bin grid.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from html import escape
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from threadpoolctl import threadpool_limits
 
 import gazeheat_core as gh
@@ -80,7 +82,7 @@ def study() -> None:
 @st.fragment
 @kept
 def workbench(number: int) -> None:
-    """Show recordings, settings and picture: all that a tick or a slider redraws.
+    """Show recordings, settings and picture: all that a setting redraws.
 
     Streamlit keeps a fragment's arguments longer than the session's state, so it gets the
     study's number and not the study.
@@ -92,13 +94,30 @@ def workbench(number: int) -> None:
         left, right = st.columns([1, 2.7], gap="medium")
         with left:
             boxes = st.container()
-            opened.ask(choose_selection(opened))
+            selection = choose_selection(opened)
             look = choose_look(opened)
-        # The picture is sent before the boxes: the browser draws it while it receives them.
         with right:
-            result(opened, look)
-        with boxes:
-            picker(opened)
+            counted_and_drawn(number, selection, look, boxes)
+
+
+@st.fragment
+@kept
+def counted_and_drawn(
+    number: int, selection: gh.Selection, look: gh.Look, boxes: DeltaGenerator
+) -> None:
+    """Show what a tick redraws: the picture, what belongs to it, and the boxes.
+
+    The settings are a fragment's arguments: a tick changes none of them, and their controls
+    are most of what there is on the page.
+    """
+    opened = my_visit().opened.get(number)
+    if opened is None:
+        st.rerun()
+    opened.ask(replace(selection, sections=opened.selection_sections()))
+    result(opened, look)
+    # The picture is sent before the boxes: the browser draws it while it receives them.
+    with boxes:
+        picker(opened)
 
 
 def result(opened: Opened, look: gh.Look) -> None:

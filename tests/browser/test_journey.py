@@ -173,6 +173,8 @@ def test_a_tick_redraws_its_part_of_the_page_only(visit):
     fragments = {one.delta.fragment_id for one in received if one.HasField("delta")}
     assert len(fragments) == 1
     assert "" not in fragments, "something outside the fragment was sent again"
+    kinds = {one.delta.new_element.WhichOneof("type") for one in received}
+    assert kinds == {None, "html", "markdown", "bidi_component"}, "a control was sent again"
     expect(page.locator(".st-key-bar")).to_have_attribute("data-marker", "still here")
 
 
