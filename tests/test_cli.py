@@ -481,7 +481,8 @@ def test_too_little_memory_is_one_line(shelf, out, capsys, monkeypatch, where):
         monkeypatch.setattr(parallel, "read_part", no_memory)
     else:
         monkeypatch.setattr(output, "render_files", no_memory)
-    assert main([str(shelf), "--out", str(out), "--jobs", "2"]) == 1
+    jobs = "2" if where == "in a worker" else "1"
+    assert main([str(shelf), "--out", str(out), "--jobs", jobs]) == 1
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert printed.err.startswith("gazeheat: There is not enough memory. Close other programs")
@@ -939,8 +940,6 @@ def test_a_full_disk_under_standard_output_is_said(shelf, out):
     [
         ("ascii", {"PYTHONIOENCODING": "ascii:strict", "LC_ALL": "C"}),
         ("ascii", {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}),
-        ("latin-1", {"PYTHONIOENCODING": "latin-1:strict"}),
-        ("cp437", {"PYTHONIOENCODING": "cp437:strict"}),
         ("utf-16", {"PYTHONIOENCODING": "utf-16:strict"}),
     ],
 )
@@ -1045,8 +1044,10 @@ def test_a_signal_while_libraries_are_loaded_ends_in_one_line(shelf, out, module
 
 
 @posix_only
-@pytest.mark.parametrize(("numbers", "status"), SIGNALS)
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("jobs", "numbers", "status"),
+    [(1, *one) for one in SIGNALS] + [(2, *one) for one in SIGNALS[::3]],
+)
 def test_a_signal_while_files_are_written_leaves_none(shelf, tmp_path, out, jobs, numbers, status):
     # Behind more exports than are read ahead, one that never comes.
     os.mkfifo(tmp_path / "never.zip")
@@ -1109,7 +1110,8 @@ def test_of_two_runs_at_once_the_pair_is_always_from_one(shelf, tmp_path, out, c
     assert pairs["0.2"][0] != pairs["0.9"][0]
     assert pairs["0.2"][1] != pairs["0.9"][1]
     out.mkdir()
-    for _ in range(10):
+    # Which of the two is first differs from round to round.
+    for _ in range(3):
         with locked(out):
             runs = [Started(shelf, "--out", out, "--opacity", opacity) for opacity in pairs]
             for run in runs:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from streamlit import config
 
-from gazeheat_core.page.command import main
+from gazeheat_core.page.command import main, read_settings
 
 ROOT = Path(__file__).parents[1]
 # The longest that a start may take on a busy machine; nothing waits so long.
@@ -236,9 +236,8 @@ def test_the_page_s_own_settings_come_before_other_files_and_the_environment_fir
         ("0.0.0.0", ["eye.lab.example", "eye"], ["eye.lab.example", "eye"]),
     ],
 )
-def test_names_are_added_to_those_that_are_answered(tmp_path, address, names, added):
-    way = AS_THE_COMMAND.format(f"None, {address!r}, {names!r}")
-    known = settings(way, tmp_path)["server.allowedHosts"]
+def test_names_are_added_to_those_that_are_answered(address, names, added):
+    known = read_settings(None, address, names)["server.allowedHosts"]
     assert sorted(known) == sorted(["localhost", "127.0.0.1", "::1", *added])
 
 
