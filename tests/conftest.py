@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# GAZEHEAT_EXAMPLES is how many inputs each property is held against, where time is short.
+_EXAMPLES = int(os.environ.get("GAZEHEAT_EXAMPLES", "0"))
 # No deadline: a slow machine is no wrong result. In CI, the same examples on every run.
-settings.register_profile("here", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("here", deadline=None, max_examples=_EXAMPLES or 100)
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 # For input that someone may have damaged on purpose.
-_DEFAULT_EXAMPLES = 1_000 if os.environ.get("CI") else 100
-thoroughly = settings(max_examples=int(os.environ.get("GAZEHEAT_EXAMPLES", _DEFAULT_EXAMPLES)))
+thoroughly = settings(max_examples=_EXAMPLES or (1_000 if os.environ.get("CI") else 100))
 
 
 @pytest.fixture(scope="session")

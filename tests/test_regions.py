@@ -7,7 +7,7 @@ from statistics import median
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gazeheat_core as gh
@@ -351,7 +351,6 @@ windows = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_every_measure_weight_window_and_choice_gives_what_plain_counting_gives(data):
     whole = data.draw(studies)
@@ -383,7 +382,6 @@ def test_every_measure_weight_window_and_choice_gives_what_plain_counting_gives(
                 assert figures == plainly(whole, selection, ticked, region)
 
 
-@settings(max_examples=30, deadline=None)
 @given(studies, st.sampled_from(MEASURES), st.sampled_from(WEIGHTS))
 def test_two_halves_of_the_picture_are_all_of_it_and_agree_with_the_map(whole, measure, weight):
     selection = gh.Selection(measure, weight)
