@@ -106,16 +106,17 @@ def load_the_page_anew(page):
     expect(page.get_by_role("button", name="Try the sample")).to_be_visible()
 
 
-@pytest.mark.parametrize("leave", [close_the_tab, press_a_button, load_the_page_anew])
-def test_whoever_stops_waiting_leaves_the_place_to_others(browser, server, leave):
-    """Five visitors wait for their turn and leave; then one comes whose upload is read."""
+def test_whoever_stops_waiting_leaves_the_place_to_others(browser, server):
+    """Visitors wait for their turn and leave, each in another way; then one comes and is read."""
     server.order("hold")
-    for _ in range(5):
+    for leave in (close_the_tab, press_a_button, load_the_page_anew):
         with visitor(browser, server) as page:
             drop(page, {"shelf.zip": builders.export_zip()})
             expect(page.get_by_text(WAITING)).to_be_visible()
+            assert server.order("state")["in_queue"] == 3
             leave(page)
-    server.until(lambda state: state["in_queue"] == 2)
+            # The two that are held; nobody waits behind them any more.
+            server.until(lambda state: state["in_queue"] == 2)
     server.order("free")
     with visitor(browser, server) as page:
         drop(page, {"shelf.zip": builders.export_zip()})
@@ -286,7 +287,7 @@ def test_studies_that_are_gone_broken_or_oddly_named_leave_the_others(browser, t
 # --- Pages elsewhere -----------------------------------------------------------------
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def misled(browser):
     """A browser for which all names below ``.example`` point to this machine."""
     arguments = [*CHROMIUM_ARGUMENTS, "--host-resolver-rules=MAP *.example 127.0.0.1"]
@@ -296,24 +297,24 @@ def misled(browser):
     misled.close()
 
 
-def test_a_name_that_points_here_is_not_answered(misled, tmp_path):
+def test_a_name_that_points_here_is_not_answered(misled, address):
     """As when a page elsewhere lets its own name point to this machine."""
-    with serving(tmp_path) as address:
-        port = address.rsplit(":", 1)[1]
-        page = misled.new_page()
-        answer = page.goto(f"http://evil.example:{port}/")
-        assert answer.status == 421
-        expect(page.locator("body")).to_contain_text("--server.allowedHosts")
-        opened = page.evaluate(
-            """url => new Promise(resolve => {
-                const socket = new WebSocket(url, ["streamlit"]);
-                socket.onopen = () => resolve(true);
-                socket.onerror = () => resolve(false);
-            })""",
-            f"ws://evil.example:{port}/_stcore/stream",
-        )
-        assert opened is False
-        assert answers(f"{address}/_stcore/health")
+    port = address.rsplit(":", 1)[1]
+    page = misled.new_page()
+    answer = page.goto(f"http://evil.example:{port}/")
+    assert answer.status == 421
+    expect(page.locator("body")).to_contain_text("--server.allowedHosts")
+    opened = page.evaluate(
+        """url => new Promise(resolve => {
+            const socket = new WebSocket(url, ["streamlit"]);
+            socket.onopen = () => resolve(true);
+            socket.onerror = () => resolve(false);
+        })""",
+        f"ws://evil.example:{port}/_stcore/stream",
+    )
+    assert opened is False
+    assert answers(f"{address}/_stcore/health")
+    page.close()
 
 
 def test_the_administrator_can_add_a_name(misled, tmp_path):
