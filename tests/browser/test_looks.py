@@ -9,6 +9,7 @@ from tests import builders
 from tests.browser.conftest import (
     DESKTOP,
     TABLET,
+    add_files,
     box,
     drawn,
     drop,
@@ -44,7 +45,7 @@ def study(size, **options):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_chart_stands_on_the_page_s_own_ground(visit, scheme):
+def test_the_chart_stands_on_the_page_s_own_ground_in_its_ink(visit, scheme):
     page = visit(scheme=scheme)
     open_sample(page)
     page.mouse.move(0, 0)
@@ -59,12 +60,6 @@ def test_the_chart_stands_on_the_page_s_own_ground(visit, scheme):
     }
     for where, colour in beside.items():
         assert tuple(colour) == BACKGROUNDS[scheme], where
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_ticks_of_the_colour_bar_can_be_read(visit, scheme):
-    page = visit(scheme=scheme)
-    open_sample(page)
     ink = page.locator(".colorbar text").first.evaluate("text => getComputedStyle(text).fill")
     assert ink == {"light": "rgb(27, 31, 36)", "dark": "rgb(232, 234, 237)"}[scheme]
 
@@ -94,6 +89,14 @@ def test_everything_is_in_sight_on_a_desktop(page):
     left, top, right, bottom = bounds(picture(page))
     assert (right - left) * (bottom - top) > 0.4 * DESKTOP["width"] * DESKTOP["height"]
     assert widest(page) <= DESKTOP["width"]
+    # The bar stands in one line.
+    parts = [
+        page.get_by_role("heading", name="Gazeheat"),
+        page.get_by_role("radio", name="Shop shelf"),
+        page.get_by_role("button", name="Clear"),
+    ]
+    middles = [(top + bottom) / 2 for _, top, _, bottom in map(bounds, parts)]
+    assert max(middles) - min(middles) <= 2
 
 
 @pytest.mark.parametrize("count", [6, 150])
@@ -111,25 +114,23 @@ def test_many_recordings_scroll_in_their_own_place(page, count):
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
 
 
-def test_the_bar_stands_in_one_line(page):
-    open_sample(page)
-    parts = [
-        page.get_by_role("heading", name="Gazeheat"),
-        page.get_by_role("radio", name="Shop shelf"),
-        page.get_by_role("button", name="Clear"),
-    ]
-    middles = [(top + bottom) / 2 for _, top, _, bottom in map(bounds, parts)]
-    assert max(middles) - min(middles) <= 2
-
-
 @pytest.mark.parametrize("window", [DESKTOP, TABLET], ids=["desktop", "tablet"])
-@pytest.mark.parametrize(
-    "size", [(1200, 900), (900, 1600), (3000, 500), (300, 1500)], ids="{0[0]}x{0[1]}".format
-)
-def test_no_picture_is_distorted_or_cut(visit, window, size):
+def test_no_picture_is_distorted_or_cut(visit, window):
     page = visit(size=window)
-    drop(page, {"study.zip": study(size)})
-    drawn(page)
+    source = None
+    for give, size in (
+        (drop, (1200, 900)),
+        (add_files, (900, 1600)),
+        (add_files, (3000, 500)),
+        (add_files, (300, 1500)),
+    ):
+        give(page, {"study.zip": study(size, name="{}x{}".format(*size))})
+        source = drawn(page, instead_of=source)
+        check_place(page, window, size)
+
+
+def check_place(page, window, size):
+    """Hold the place of a picture against the window, and its shape against its size."""
     left, top, right, bottom = bounds(picture(page))
     assert (right - left) / (bottom - top) == pytest.approx(size[0] / size[1], rel=0.01)
     assert 0 <= left < right <= window["width"]
@@ -156,6 +157,11 @@ def test_a_tablet_shows_the_picture_first(visit):
     assert widest(page) <= TABLET["width"]
     for part in (picture(page), page.locator(".colorbar"), box(page, "P01")):
         assert bounds(part)[2] <= TABLET["width"]
+    # The window for more files fits, too.
+    page.get_by_role("button", name="Add files").click()
+    left, _, right, bottom = bounds(page.get_by_test_id("stPopoverBody"))
+    assert 0 <= left < right <= TABLET["width"]
+    assert bottom <= TABLET["height"]
 
 
 def test_a_tick_moves_nothing(page):
@@ -231,15 +237,6 @@ def test_a_long_title_pushes_nothing_out_of_the_bar(visit):
     drawn(page)
     assert widest(page) <= TABLET["width"]
     assert bounds(page.get_by_role("button", name="Clear"))[2] <= TABLET["width"]
-
-
-def test_the_window_for_more_files_fits(visit):
-    page = visit(size=TABLET)
-    open_sample(page)
-    page.get_by_role("button", name="Add files").click()
-    left, _, right, bottom = bounds(page.get_by_test_id("stPopoverBody"))
-    assert 0 <= left < right <= TABLET["width"]
-    assert bottom <= TABLET["height"]
 
 
 def test_the_empty_page_fits_without_scrolling(page):
