@@ -37,7 +37,14 @@ def empty_environment(port):
     ours = {name: v for name, v in os.environ.items() if name in kept or name.startswith("PIP_")}
     # A test runner's own virtual environment is not part of a new machine.
     path = [p for p in ours["PATH"].split(os.pathsep) if not p.startswith(str(ROOT))]
-    return {**ours, "PATH": os.pathsep.join(path), "STREAMLIT_SERVER_PORT": str(port)}
+    # To compile every library takes 20 s of a processor; the page imports a part of them. What
+    # pip calls no-compile is set by a no.
+    return {
+        **ours,
+        "PATH": os.pathsep.join(path),
+        "PIP_NO_COMPILE": "no",
+        "STREAMLIT_SERVER_PORT": str(port),
+    }
 
 
 def test_the_first_command_of_the_readme_starts_the_page(clone, browser):
