@@ -582,8 +582,8 @@ def _interval(seen: Sequence[_Seen]) -> Check:
     if unknown:
         sentences.append(
             f"{_where(unknown, seen)}, the times do not tell how far samples are apart. The map "
-            "is right, but it has no seconds and no windows of time. Give the file as downloaded, "
-            "not as saved by a spreadsheet."
+            "needs no times, but without them it has no seconds and no windows. Give the file as "
+            "downloaded, not as saved by a spreadsheet."
         )
     if timeless:
         count = sum(one.no_time for one in timeless)

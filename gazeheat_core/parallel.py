@@ -167,8 +167,9 @@ class PendingStudy:
             del self.gaze[0]
         fixations = self._fixations(notices)
         study = make_study(self.found, self.images, self.described, total, fixations, notices)
-        # What is said of fixations that cannot be used is not kept, so neither is the study.
-        if self.fixations is None or fixations is not None:
+        # What is said of fixations that cannot be used, or of odd rows, is not kept, so neither
+        # is the study.
+        if (self.fixations is None or fixations is not None) and not total.tally.tells_more:
             self.keep(study, total.is_rounded)
         return study
 

@@ -30,6 +30,7 @@ from gazeheat_core.tracks import NO_TIME
 from tests.builders import (
     FRAME,
     MM,
+    PEOPLE,
     RIM,
     Row,
     export_folder,
@@ -388,6 +389,34 @@ def test_rounded_timestamps_are_noticed_the_second_time_too(tmp_path, kept):
     notices = [binned_in_parts(folder, cache=kept).notices for _ in range(2)]
     assert notices[0] == notices[1] == binned_whole(folder).notices
     assert "rounded" in notices[0][0]
+
+
+def spoken_of(text, *rows):
+    """Rows enough to be judged, some that are odd, and words of what is said of these."""
+    return [*[Row(float(i), 15.0) for i in range(30)], *rows], text
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        spoken_of("separator of thousands", Row('"1,234.5"', 1.0)),
+        spoken_of("divided by 1,000", Row(20123.0, 12345.0)),
+        ([Row(float(i % 40), float(i % 30)) for i in range(65_535)], "cut the file there"),
+    ],
+    ids=["thousands", "decimal points", "cut"],
+)
+def test_what_a_spreadsheet_has_changed_is_said_each_time_and_however_it_is_read(
+    tmp_path, kept, rows, words
+):
+    gone = ("rec-z", "sec-z", "P26", "Zoe")
+    folder = export_folder(tmp_path / "Shelf", rows, people=[*PEOPLE, gone])
+    whole = binned_whole(folder)
+    (notice,) = whole.notices
+    assert words in notice
+    assert ("'P02', 'P26'" in notice) == ("cut" in words)
+    assert_same(binned_in_parts(folder, part_bytes=max(500, 20 * len(rows))), whole)
+    for _ in range(2):
+        assert_same(binned_in_parts(folder, cache=kept), whole)
 
 
 def test_gaze_that_cannot_be_used_is_refused_each_time(tmp_path, kept):

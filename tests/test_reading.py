@@ -256,6 +256,44 @@ def test_times_rounded_by_a_spreadsheet_are_mentioned():
     assert not read(export_zip(rows=[Row(1.0, 1.0)] * 11)).notices
 
 
+def cut(rows, people, header=""):
+    """An export whose table has so many rows, of the first two of these people."""
+    half = rows // 2
+    moved = [(float(i % 40), float(i % 30)) for i in range(rows)]
+    table = [Row(*at, True, *PEOPLE[i >= half][:2]) for i, at in enumerate(moved)]
+    return changed("gaze.csv", header + gaze_csv(table), people=people)
+
+
+THIRD = ("rec-c", "sec-c", "P03", "Cem")
+
+
+def test_a_table_that_ends_where_a_sheet_ends_was_cut():
+    (notice,) = read(cut(65_535, [*PEOPLE, THIRD])).notices
+    assert notice == (
+        "gaze.csv in study.zip: the 65,535 rows below its header are all that a spreadsheet's "
+        "sheet holds, so a spreadsheet has cut the file there. What came after is missing, and "
+        "the heatmap is not complete. 1 recording in sections.csv in study.zip has no rows at "
+        "all: 'P03'. Use the file as downloaded."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "is_cut"),
+    [(65_534, "", False), (65_534, "\n", True), (65_536, "", False)],
+    ids=["one less", "one less and a blank line", "one more"],
+)
+def test_a_sheet_s_last_row_counts_the_lines_before_the_header(rows, header, is_cut):
+    notices = read(cut(rows, PEOPLE, header)).notices
+    assert [f"the {rows:,} rows below" in notice for notice in notices] == [True] * is_cut
+
+
+def test_many_recordings_without_rows_are_counted():
+    gone = [(f"rec-{i}", f"sec-{i}", f"P{i:02}", "Cem") for i in range(3, 10)]
+    (notice,) = read(cut(65_535, [*PEOPLE, *gone])).notices
+    contains(notice, "7 recordings in sections.csv in study.zip have no rows at all: ")
+    contains(notice, "'P03', 'P04', 'P05', 'P06', 'P07' and 2 more.")
+
+
 def decimal_commas(rows):
     """Rows whose positions are written with commas, so that each has two cells more."""
     return [Row(f"{row.x},25", f"{row.y},5") if row.detected is True else row for row in rows]
@@ -273,6 +311,104 @@ def test_a_few_rows_of_too_many_cells_are_left_out():
     rows = [*[Row(3.0, 4.0)] * 20, *decimal_commas([Row(17, 6)] * 3)]
     (section,) = read(export_zip(rows=rows, people=None)).recordings[0].sections
     assert (section.unreadable, section.gaze.x.tolist()) == (3, [3.0] * 20)
+
+
+def rounded_rows(count, *more, sections=("sec-a",)):
+    rows = [Row(1.0, 1.0, section=sections[i % len(sections)]) for i in range(count)]
+    return [row._replace(timestamp_ns="1.67041E+18") for row in [*rows, *more]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [
+        (rounded_rows(40, Row("x", 1.0)), SIZE),
+        (rounded_rows(40, sections=("sec-a", "sec-b")), SIZE),
+        (rounded_rows(40), None),
+        (rounded_rows(40, Row(30123.0, 12345.0)), SIZE),
+    ],
+    ids=["a row is lost", "two sections may overlap", "no picture", "a position was changed"],
+)
+def test_a_heatmap_with_rounded_times_is_called_right_only_where_it_is(rows, size):
+    notice = read(export_zip(rows=rows, size=size, people=None)).notices[-1]
+    contains(notice, "the timestamps are rounded", "The positions are read as they stand.")
+    assert "heatmap is right" not in notice
+
+
+# Where Excel is told that a comma separates thousands, 1,000 px and more get one.
+GROUPED = Row('"1,760.27"', '"1,035.5"')
+
+
+def test_separators_of_thousands_are_told_for_what_they_are():
+    rows = [*[Row(20.0, 15.0)] * 9, *[GROUPED] * 12, Row("gone", 1.0)]
+    text = refusal(export_zip(rows=rows), gh.ExportError)
+    contains(text, "13 of 22 rows cannot be read. The first: line 11, column ", "'1,760.27'")
+    contains(text, "In 12 rows, a position has a separator of thousands, as in '1,234.5': so what")
+    contains(text, "lies at 1,000 or more is missing. Give the file as downloaded")
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_grouped"),
+    [
+        ('"1,760.27"', True),
+        ('"1,234,567"', True),
+        ("1'760.27", True),
+        ("1\u202f760.27", True),
+        ("1.760.123", True),
+        ('"1,760"', False),  # may be a decimal comma
+        ('"176,027"', False),
+        ("gone", False),
+    ],
+)
+def test_a_single_position_with_a_separator_of_thousands_is_said(cell, is_grouped):
+    notices = read(export_zip(rows=[*[Row(20.0, 15.0)] * 50, Row(cell, 3.0)])).notices
+    assert len(notices) == is_grouped
+    if is_grouped:
+        contains(notices[0], "1 of 51 rows cannot be read and are left out. In 1 row, a position")
+        contains(notices[0], "at 1,000 or more is missing. The heatmap is not complete.")
+
+
+def thousandfold(row):
+    """What a German Excel makes of three decimals: of 20.125, say, 20125."""
+    return row._replace(x=f"{row.x * 1000:.0f}", y=f"{row.y * 1000:.0f}")
+
+
+EIGHTHS = [Row(i + 0.125, 29.875 - i % 20) for i in range(40)]
+
+
+@pytest.mark.parametrize("changed_rows", [20, 33, 40])
+def test_positions_without_their_decimal_points_are_refused(changed_rows):
+    rows = [*map(thousandfold, EIGHTHS[40 - changed_rows :]), *EIGHTHS[: 40 - changed_rows]]
+    near = sum(float(r.x) <= 400 or float(r.y) <= 300 for r in rows[:changed_rows])
+    count = changed_rows - near  # too near to the picture to tell
+    if count < 20:
+        (notice,) = read(export_zip(rows=rows)).notices
+        contains(notice, f"{count} of 40 detected samples lie far beside the picture")
+        contains(notice, "made 300123 of 300.123. They are not in the heatmap")
+        return
+    text = refusal(export_zip(rows=rows), gh.ExportError)
+    contains(text, f"gaze.csv in study.zip: {count} of 40 detected samples lie far beside the")
+    contains(text, "and on it where their positions are divided by 1,000.", "300123 of 300.123")
+    without = read(export_zip(rows=rows, size=None))
+    with pytest.raises(gh.ExportError, match="and made 300123 of"):
+        gh.with_picture(without, picture_bytes(SIZE), "ref.jpg")
+
+
+def test_one_changed_coordinate_is_enough_and_gaze_past_the_picture_is_none():
+    rows = [row._replace(x=f"{row.x * 1000:.0f}") for row in EIGHTHS[1:]]
+    contains(refusal(export_zip(rows=rows), gh.ExportError), "39 of 39 detected samples lie far")
+    # Whole pixels beside the picture, and places that no division brings onto it.
+    rows = [*EIGHTHS, *[Row(399.0, 20.0), Row(90_000.0, 20.0), Row(5000.5, 20.0), Row(-900.0, 1.0)]]
+    assert read(export_zip(rows=rows)).notices == ()
+
+
+def test_fractions_without_their_decimal_points_are_refused_with_both_reasons():
+    rows = [Row(f"{i * 20 + 111}", f"{i * 17 + 123}") for i in range(40)]
+    text = refusal(export_zip(rows=rows, kind=MM), gh.ExportError)
+    contains(text, "only 0 of 40 detected samples lie on the surface", "Divided by 1,000, 40 of")
+    contains(text, "451 of 0.451. Or these are in another unit, such as pixels or percent. Give")
+    some = [*[Row(20.0, 15.0)] * 30, *rows[:10]]
+    (notice,) = read(export_zip(rows=some, kind=MM)).notices
+    contains(notice, "10 of 40 detected samples lie far beside the surface", "made 451 of 0.451.")
 
 
 @pytest.mark.parametrize("good", [5, 6, 7])

@@ -14,7 +14,13 @@ import numpy as np
 
 from gazeheat_core.errors import GazeheatError, PictureError, UnmappedError
 from gazeheat_core.exports.finding import FoundExport, find_exports
-from gazeheat_core.exports.judging import gaze_reach, judge_samples, px
+from gazeheat_core.exports.judging import (
+    count_thousandfold_samples,
+    gaze_reach,
+    judge_decimal_points,
+    judge_samples,
+    px,
+)
 from gazeheat_core.exports.picture import (
     plain_picture,
     read_picture,
@@ -32,6 +38,7 @@ from gazeheat_core.exports.sources import (
     open_source,
     sources_of,
 )
+from gazeheat_core.grid import Grid
 from gazeheat_core.model import Enrichment, Export, Recording, ReferenceImage, Size, count_inside
 
 __all__ = [
@@ -112,6 +119,7 @@ def with_picture(export: AnyExport, data: bytes, name: str) -> AnyExport:
         When the gaze fits no picture, since it is in another unit than pixels.
     """
     is_px = export.unit == "px"
+    doubts: list[str] = []
     its_own: ReferenceImage | None = export.image
 
     def fit(size: Size) -> int:
@@ -132,9 +140,10 @@ def with_picture(export: AnyExport, data: bytes, name: str) -> AnyExport:
             notice = f"{name} is {px(image.size)}. It was brought to the size of the export's "
             image = resized_picture(image, own, f"{notice}own reference image, {px(own)}.")
     elif is_px:
+        doubts = _check_decimal_points(export.title, _held(export), image.size)
         _check_gaze_inside(_held(export), image.size, name)
         judge_samples(export.title, export.frame, image.size, _held(export))
-    notices = (*export.notices, *image.notices)
+    notices = (*export.notices, *image.notices, *doubts)
     changes: dict[str, Any] = {"image": image, "image_problem": "", "notices": notices}
     if isinstance(export, Export) and its_own is not None:
         changes["grid_size"] = export.grid_size or its_own.size
@@ -161,6 +170,13 @@ def with_ratio(export: Export, ratio: tuple[float, float]) -> Export:
             "enough. Give the reference image in its full size."
         )
     return replace(export, image=plain_picture(ratio), image_problem="")
+
+
+def _check_decimal_points(title: str, recordings: tuple[Recording, ...], size: Size) -> list[str]:
+    samples = [section.gaze for recording in recordings for section in recording.sections]
+    detected = sum(int(np.count_nonzero(np.isfinite(one.x))) for one in samples)
+    thousandfold = count_thousandfold_samples(Grid.over(size, None), samples)
+    return judge_decimal_points(title, None, thousandfold, detected)
 
 
 def _check_gaze_inside(recordings: tuple[Recording, ...], size: Size, name: str) -> None:

@@ -1,37 +1,66 @@
-"""What is odd about gaze that was read: too much of it lost, times rounded, another unit."""
+"""What is odd about gaze that was read: rows lost, a sheet cut, times rounded, another unit."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+from typing import TypeAlias
 
-from gazeheat_core.errors import ExportError, LimitError
+import numpy as np
+import numpy.typing as npt
+
+from gazeheat_core.errors import ExportError, LimitError, listed, many
 from gazeheat_core.exports.columns import check_ids, find_layout
 from gazeheat_core.exports.finding import FoundExport
 from gazeheat_core.exports.tables import Tally
 from gazeheat_core.grid import Grid
-from gazeheat_core.model import Frame, IntArray, Recording, Size
+from gazeheat_core.model import (
+    FloatArray,
+    Frame,
+    GazeSamples,
+    IntArray,
+    Recording,
+    Size,
+    recording_labels,
+)
+from gazeheat_core.study import RecordingTracks
+
+AnyRecordings: TypeAlias = Sequence[Recording] | Sequence[RecordingTracks]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 # Samples that a judgement on their unit takes: a tenth of a second at 200 Hz. A recording of
 # fewer may well hold a single glance beside the picture.
 _FEW_SAMPLES = 20
 
+# Rows of a spreadsheet's sheet, the header among them: of today's programs, and of those that
+# write the older format.
+_SHEET_ROWS = (1_048_576, 65_536)
+# Recordings that a notice names.
+_MOST_NAMED = 5
+# What becomes of the number 300.123 where the point is taken for a separator of thousands.
+_TIMES = 1_000
+_ON_SURFACE = "surface", "451 of 0.451"
+# Nothing that was looked at lies so many pictures away.
+_FAR = 10
+
 
 def judge_gaze(
     found: FoundExport,
     *,
-    recordings: int,
+    recordings: AnyRecordings,
     rows: int,
     unreadable: int,
     detected: int,
     tally: Tally,
     rounded: bool,
+    has_picture: bool = True,
 ) -> list[str]:
     """Say what is odd about the gaze that was read.
 
     Parameters
     ----------
     found : FoundExport
-    recordings : int
+    recordings : sequence of Recording or RecordingTracks
+        Those without rows among them.
     rows : int
         All that the file has.
     unreadable : int
@@ -42,6 +71,8 @@ def judge_gaze(
         Of the whole file; an empty one for tracks that were judged when they were made.
     rounded : bool
         Whether the timestamps are whole seconds.
+    has_picture : bool
+        Whether it is known what the positions lie on.
 
     Returns
     -------
@@ -53,10 +84,11 @@ def judge_gaze(
     LimitError
         When there are too many recordings.
     ExportError
-        When there are no rows, or at least half of those with gaze cannot be read.
+        When there are no rows, at least half of those with gaze cannot be read, or most
+        positions are a thousand times too large.
     """
     file = found.gaze.file
-    if recordings > file.limits.recordings:
+    if len(recordings) > file.limits.recordings:
         ids = check_ids(found.gaze, find_layout(found.format, found.gaze))
         raise LimitError(f"{file}: more than {file.limits.recordings:,} recordings. {ids}")
     if rows == 0:
@@ -80,25 +112,159 @@ def judge_gaze(
             line, reason = tally.first
             first = f" The first: line {found.gaze.header_lines + line:,}, {reason}."
         raise ExportError(
-            f"{file}: {found_out}.{first} "
+            f"{file}: {found_out}.{first}{_say_grouped(tally.grouped)} "
             "Give the file as downloaded, not as saved by a spreadsheet."
         )
     notices = []
-    if unreadable > max(10, rows // 100):
+    is_cut = rows + found.gaze.header_lines in _SHEET_ROWS
+    if is_cut:
+        notices.append(_say_cut(found, recordings, rows))
+    if tally.grouped:
+        notices.append(
+            f"{file}: {unreadable:,} of {rows:,} rows cannot be read and are left out."
+            f"{_say_grouped(tally.grouped)} The heatmap is not complete. Use the file as "
+            "downloaded, not as saved by a spreadsheet."
+        )
+    elif unreadable > max(10, rows // 100):
         notices.append(
             f"{file}: {unreadable:,} of {rows:,} rows cannot be read and are left "
             "out. If a spreadsheet has saved the file, use the original download."
         )
+    notices += judge_decimal_points(str(file), found.frame, tally.thousandfold, detected)
     if rounded:
+        # Sections that overlap list a sample twice, which only its time would tell.
+        is_right = (
+            has_picture
+            and not (is_cut or unreadable or tally.thousandfold)
+            and all(len(one.sections) <= 1 for one in recordings)
+        )
         notices.append(
             f"{file}: the timestamps are rounded, as spreadsheets do. "
-            "The heatmap is right; the time spans are not."
+            + (
+                "The heatmap is right; the time spans are not."
+                if is_right
+                else "The time spans are not right, and samples that are listed twice cannot be "
+                "told. The positions are read as they stand. Use the file as downloaded."
+            )
         )
     return notices
 
 
+def _say_cut(found: FoundExport, recordings: AnyRecordings, rows: int) -> str:
+    """Say that a spreadsheet has cut the table, and which recordings are gone with its end."""
+    labels = recording_labels(recordings)
+    counts = [one.rows for one in recordings]
+    gone = [label for label, count in zip(labels, counts, strict=True) if not count]
+    missing = ""
+    if gone:
+        missing = (
+            f" {many(len(gone), 'recording')} in {found.sections} {_have(gone)} no rows at all: "
+            f"{listed(gone, _MOST_NAMED)}."
+        )
+    return (
+        f"{found.gaze.file}: the {rows:,} rows below its header are all that a spreadsheet's sheet "
+        "holds, so a spreadsheet has cut the file there. What came after is missing, and the "
+        f"heatmap is not complete.{missing} Use the file as downloaded."
+    )
+
+
+def _have(things: Sequence[object]) -> str:
+    return "has" if len(things) == 1 else "have"
+
+
+def _say_grouped(rows: int) -> str:
+    """Say, after a blank, that positions have separators of thousands; nothing without any."""
+    if not rows:
+        return ""
+    return (
+        f" In {many(rows, 'row')}, a position has a separator of thousands, as in '1,234.5': so "
+        "what lies at 1,000 or more is missing."
+    )
+
+
+def count_thousandfold(grid: Grid, x: FloatArray, y: FloatArray) -> int:
+    """Count the positions that lie on a picture only once they are divided by a thousand.
+
+    A spreadsheet that takes the decimal point for a separator of thousands makes 300123 of
+    300.123. Where there are not three decimals it leaves the number alone, so one coordinate
+    may be changed and the other not.
+
+    Parameters
+    ----------
+    grid : Grid
+        Over the picture.
+    x, y : float64 array, shape (n,)
+        In the units of its frame; those on the picture may be among them.
+    """
+    left, top, right, bottom = grid.frame
+    (on_x, far_x), (on_y, far_y) = _reach(x, left, right), _reach(y, top, bottom)
+    return int(np.count_nonzero((on_x | far_x) & (on_y | far_y) & ~(on_x & on_y)))
+
+
+def _reach(position: FloatArray, start: float, stop: float) -> tuple[BoolArray, BoolArray]:
+    """Tell which positions lie between two borders, and which do so divided by a thousand."""
+    low, high = min(start, stop), max(start, stop)
+    is_on = (position >= low) & (position <= high)
+    is_far = (position > _FAR * high) & (position >= low * _TIMES) & (position <= high * _TIMES)
+    return is_on, is_far & (position == np.floor(position))
+
+
+def count_thousandfold_samples(grid: Grid, samples: Sequence[GazeSamples]) -> int:
+    """Count among samples that are held, as `count_thousandfold`."""
+    return sum(count_thousandfold(grid, one.x, one.y) for one in samples)
+
+
+def judge_decimal_points(
+    label: str, frame: Frame | None, thousandfold: int, detected: int
+) -> list[str]:
+    """Tell whether positions have lost their decimal points.
+
+    Parameters
+    ----------
+    label : str
+        Name of the file in messages.
+    frame : (float, float, float, float) or None
+        The numbers at the borders of a surface; None for pixels of the picture.
+    thousandfold : int
+        As `count_thousandfold`.
+    detected : int
+        Samples with a position.
+
+    Returns
+    -------
+    list of str
+        Notices for the user.
+
+    Raises
+    ------
+    ExportError
+        When it is so for at least half of the samples, and these are in pixels.
+    """
+    # Whole pixels and percent also lie on a surface then: `judge_positions` says both.
+    if frame is not None and thousandfold * 2 >= detected:
+        return []
+    place, example = ("picture", "300123 of 300.123") if frame is None else _ON_SURFACE
+    said = (
+        f"{label}: {thousandfold:,} of {detected:,} detected samples lie far beside the {place}, "
+        "and on it where their positions are divided by 1,000. So a spreadsheet has taken the "
+        f"decimal point for a separator of thousands, and made {example}."
+    )
+    if detected >= _FEW_SAMPLES and thousandfold * 2 >= detected:
+        raise ExportError(f"{said} Give the file as downloaded, not as saved by a spreadsheet.")
+    if not thousandfold:
+        return []
+    return [
+        f"{said} They are not in the heatmap, which is not complete. Use the file as downloaded, "
+        "not as saved by a spreadsheet."
+    ]
+
+
 def judge_samples(
-    label: str, frame: Frame | None, size: Size, recordings: tuple[Recording, ...]
+    label: str,
+    frame: Frame | None,
+    size: Size,
+    recordings: tuple[Recording, ...],
+    thousandfold: int = 0,
 ) -> tuple[str, list[str]]:
     """Judge the positions of samples that are held, as `judge_positions`."""
     grid = Grid.over(size, frame)
@@ -107,11 +273,11 @@ def judge_samples(
         for section in recording.sections:
             cells = grid.cells(section.gaze.x, section.gaze.y)
             codes += np.bincount(cells, minlength=grid.codes)
-    return judge_positions(label, frame, grid, codes)
+    return judge_positions(label, frame, grid, codes, thousandfold)
 
 
 def judge_positions(
-    label: str, frame: Frame | None, grid: Grid, codes: IntArray
+    label: str, frame: Frame | None, grid: Grid, codes: IntArray, thousandfold: int = 0
 ) -> tuple[str, list[str]]:
     """Tell whether positions are in the unit that their columns say, by where they lie.
 
@@ -125,6 +291,8 @@ def judge_positions(
         Over the picture; of a surface, its size is not looked at.
     codes : int64 array, shape (grid.codes,)
         Samples with each code.
+    thousandfold : int
+        As `count_thousandfold`.
 
     Returns
     -------
@@ -149,9 +317,16 @@ def judge_positions(
         # Of positions in pixels or percent next to none is within 0 and 1, while of people
         # who look past a surface some gaze still falls on it.
         if inside * 100 < detected:
+            these = "These are"
+            if thousandfold * 2 >= detected:
+                these = (
+                    f"Divided by 1,000, {thousandfold:,} of them do: perhaps a spreadsheet has "
+                    f"taken the decimal point for a separator of thousands, and made "
+                    f"{_ON_SURFACE[1]}. Or these are"
+                )
             raise ExportError(
                 f"{label}: only {inside:,} of {detected:,} detected samples lie on the surface, "
-                "whose positions run from 0 to 1. These are in another unit, such as pixels or "
+                f"whose positions run from 0 to 1. {these} in another unit, such as pixels or "
                 "percent. Give the file as downloaded."
             )
         if inside * 2 < detected:

@@ -31,6 +31,8 @@ from gazeheat_core.exports.columns import Header, check_ids, find_layout
 from gazeheat_core.exports.contents import SectionKey, no_fixations
 from gazeheat_core.exports.finding import FoundExport
 from gazeheat_core.exports.judging import (
+    count_thousandfold,
+    count_thousandfold_samples,
     gaze_reach,
     judge_gaze,
     judge_positions,
@@ -182,6 +184,7 @@ def iter_blocks(known: KnownTable, keep: Keep, span: Span | None = None) -> Iter
         if len(lost) and not is_explained:
             first = tables.explain_row(text, int(lost[0]), table, layout)
             is_explained = True
+        grouped = tables.count_grouped(text, lost, table, layout) if len(lost) else 0
         total += len(rows)
         unreadable += int(np.count_nonzero(bad))
         if unreadable > most_unreadable and unreadable * 10 > total * 9:
@@ -189,7 +192,8 @@ def iter_blocks(known: KnownTable, keep: Keep, span: Span | None = None) -> Iter
                 f"{table.file}: {unreadable:,} of the {total:,} rows looked at cannot be read. "
                 "Give the file as downloaded, not as saved by a spreadsheet."
             )
-        tally = Tally(rows.lines, int(np.count_nonzero(rows.key < 0)), len(lost), first)
+        unassigned = int(np.count_nonzero(rows.key < 0))
+        tally = Tally(rows.lines, unassigned, len(lost), first, grouped)
         unread = np.bincount(rows.key[bad & (rows.key >= 0)], minlength=len(rows.keys))
         section, columns = rows.key, tuple(keep(rows))
         if not rows.readable.all():
@@ -397,12 +401,14 @@ def read_tracks(
     GazeheatError
         When it cannot be read, or holds more than the limits allow.
     """
-    keep = partial(_fixation_entries if known.of_fixations else _gaze_entries, grids)
+    gaze = _GazeEntries(grids)
+    keep = partial(_fixation_entries, grids) if known.of_fixations else gaze
     dtype = np.uint32 if known.of_fixations else np.uint8
     most_rows = known.table.file.limits.tracked_rows
     new = partial(TrackBuilder, len(grids), dtype)
     read = _collect(known, keep, new, most_rows, span, on_rows)
-    return TableTracks(read.places, read.sections, read.tally)
+    tally = replace(read.tally, thousandfold=gaze.thousandfold)
+    return TableTracks(read.places, read.sections, tally)
 
 
 def no_tracks(known: KnownTable) -> TableTracks:
@@ -410,9 +416,23 @@ def no_tracks(known: KnownTable) -> TableTracks:
     return TableTracks(PlaceSums(known.table.file.limits.fixations))
 
 
-def _gaze_entries(grids: Sequence[Grid], rows: Rows) -> Sequence[npt.NDArray[Any]]:
-    x, y = rows.numbers
-    return rows.integers[0], rows.in_fixation, *(grid.cells(x, y) for grid in grids)
+@dataclass(slots=True)
+class _GazeEntries:
+    """Makes entries of rows of gaze, and counts the positions without their decimal point.
+
+    These are looked at over the first grid: others are the same picture, turned.
+    """
+
+    grids: Sequence[Grid]
+    thousandfold: int = 0
+
+    def __call__(self, rows: Rows) -> Sequence[npt.NDArray[Any]]:
+        x, y = rows.numbers
+        cells = [grid.cells(x, y) for grid in self.grids]
+        beside = np.flatnonzero((cells[0] == self.grids[0].outside) & rows.readable)
+        if len(beside):
+            self.thousandfold += count_thousandfold(self.grids[0], x[beside], y[beside])
+        return rows.integers[0], rows.in_fixation, *cells
 
 
 def _fixation_entries(grids: Sequence[Grid], rows: Rows) -> Sequence[npt.NDArray[Any]]:
@@ -519,7 +539,7 @@ def make_study(
         for builder in gaze.sections.values()
     )
     said = _judge_rows(found, study, gaze.is_rounded, detected, gaze.tally)
-    return judge_study(found, study, images[best], (*notices, *said))
+    return judge_study(found, study, images[best], (*notices, *said), gaze.tally.thousandfold)
 
 
 def judge_again(
@@ -558,7 +578,7 @@ def _judge_rows(
     sections = (section for one in study.recordings for section in one.sections)
     return judge_gaze(
         found,
-        recordings=len(study.recordings),
+        recordings=study.recordings,
         rows=study.rows,
         unreadable=sum(section.unreadable for section in sections) + study.unassigned_rows,
         detected=detected,
@@ -573,7 +593,11 @@ def _count_inside(gaze: TableTracks, number: int, grid: Grid) -> int:
 
 
 def judge_study(
-    found: FoundExport, study: Study, image: ReferenceImage, notices: Iterable[str]
+    found: FoundExport,
+    study: Study,
+    image: ReferenceImage,
+    notices: Iterable[str],
+    thousandfold: int = 0,
 ) -> Study:
     """Give a study its picture, unless its gaze lies elsewhere, and its notices.
 
@@ -584,6 +608,8 @@ def judge_study(
     image : ReferenceImage
     notices : iterable of str
         What was said before.
+    thousandfold : int
+        As `count_thousandfold`.
 
     Raises
     ------
@@ -596,7 +622,8 @@ def judge_study(
     for recording in study.recordings:
         for section in recording.sections:
             section.gaze.add_to(codes)
-    misfit, doubts = judge_positions(str(found.gaze.file), study.frame, study.grid, codes)
+    label = str(found.gaze.file)
+    misfit, doubts = judge_positions(label, study.frame, study.grid, codes, thousandfold)
     if misfit:
         # Says which picture is wanted, as for an export that came without one.
         replace(study, image_problem=misfit).size()
@@ -721,21 +748,28 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         detected = sum(
             int(np.count_nonzero(np.isfinite(own.arrays[3]))) for own in fixations.sections.values()
         )
+    images, problem = read_images(found)
+    image = max(images, key=lambda one: count_inside(recordings, one.size), default=None)
+    size = (1, 1) if image is None else image.size
+    has_place = image is not None or found.frame is not None
+    tally = gaze.tally
+    if has_place:
+        thousandfold = count_thousandfold_samples(Grid.over(size, found.frame), samples)
+        tally = replace(tally, thousandfold=thousandfold)
     notices += judge_gaze(
         found,
-        recordings=len(recordings),
+        recordings=recordings,
         rows=counted + unassigned,
         unreadable=unreadable + unassigned,
         detected=detected,
-        tally=gaze.tally,
+        tally=tally,
         rounded=are_rounded(count_whole_seconds(one.timestamp_ns) for one in samples),
+        has_picture=has_place,
     )
-    images, problem = read_images(found)
-    image = max(images, key=lambda one: count_inside(recordings, one.size), default=None)
     doubts: list[str] = []
-    if image is not None or found.frame is not None:
-        size = (1, 1) if image is None else image.size
-        misfit, doubts = judge_samples(str(found.gaze.file), found.frame, size, recordings)
+    if has_place:
+        label = str(found.gaze.file)
+        misfit, doubts = judge_samples(label, found.frame, size, recordings, tally.thousandfold)
         if misfit:
             image, problem = None, f"{misfit} The gaze reaches {px(gaze_reach(recordings))}."
     notices += [*(image.notices if image is not None else ()), *doubts]

@@ -65,6 +65,12 @@ _EXACT = 2.0**53
 
 # Bytes looked at together when cells are counted: few enough to stay in the processor's cache.
 _COUNTED_BYTES = 2**19
+# A number with separators of thousands that can be nothing else: decimals behind another sign,
+# or several of them.
+_GROUPED = re.compile(
+    r"-?\d{1,3}(?:(?:,\d{3})+\.\d*|(?:\.\d{3})+,\d*|(?:[ \xa0\u202f'\u2019]\d{3})+(?:[.,]\d*)?"
+    r"|,\d{3}(?:,\d{3})+|\.\d{3}(?:\.\d{3})+)"
+)
 # Characters of a cell that a message repeats.
 _SHOWN_CHARACTERS = 40
 
@@ -175,12 +181,23 @@ class Tally:
         Rows that cannot be read, other than those that say that no gaze was detected.
     first : (int, str) or None
         The first of these: its line in the stretch, from 1, and what is wrong with it.
+    grouped : int
+        Those of the lost rows that have a position with separators of thousands.
+    thousandfold : int
+        Samples whose positions are a thousand times too large, as `count_thousandfold`.
     """
 
     lines: int = 0
     unassigned: int = 0
     lost: int = 0
     first: tuple[int, str] | None = None
+    grouped: int = 0
+    thousandfold: int = 0
+
+    @property
+    def tells_more(self) -> bool:
+        """Whether something is to be said that a study does not show by itself."""
+        return self.grouped > 0 or self.thousandfold > 0
 
     def __add__(self, later: Tally) -> Tally:
         first = self.first
@@ -191,6 +208,8 @@ class Tally:
             self.unassigned + later.unassigned,
             self.lost + later.lost,
             first,
+            self.grouped + later.grouped,
+            self.thousandfold + later.thousandfold,
         )
 
 
@@ -791,6 +810,27 @@ def explain_row(block: bytes, row: int, table: Table, layout: Layout) -> tuple[i
     rows = ((number, cells) for number, cells in split if cells is not None)
     number, cells = next(islice(rows, row, None))
     return number, _reason(cells, table, layout)
+
+
+def count_grouped(block: bytes, rows: IntArray, table: Table, layout: Layout) -> int:
+    """Count the rows with separators of thousands in a position, such as '1,234.5'.
+
+    Parameters
+    ----------
+    block : bytes
+    rows : int64 array
+        Positions in what `parse_block` made of the block, ascending.
+    table : Table
+    layout : Layout
+    """
+    wanted = set(rows.tolist())
+    split = (_row(line, table) for line in _text_lines(block))
+    kept = (cells for cells in split if cells is not None)
+    return sum(
+        any(_GROUPED.fullmatch(cells[p]) for p in layout.numbers)
+        for row, cells in enumerate(kept)
+        if row in wanted and len(cells) <= len(table.columns)
+    )
 
 
 def _reason(cells: list[str], table: Table, layout: Layout) -> str:
