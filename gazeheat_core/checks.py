@@ -9,17 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from gazeheat_core.errors import many
+from gazeheat_core.errors import many, percent, up_to, where
 from gazeheat_core.exports.judging import px
-from gazeheat_core.model import LONGER_SIDE_BINS, IntArray, Size
-from gazeheat_core.selection import TICKS_A_SECOND, Counts, select
+from gazeheat_core.model import IntArray
+from gazeheat_core.selection import Counts, select
 from gazeheat_core.settings import MEASURE, WEIGHT
-from gazeheat_core.study import RecordingTracks, Study
-from gazeheat_core.tracks import LONGEST_INTERVAL, Track
+from gazeheat_core.stuck import (
+    FROZEN_S,
+    Clump,
+    Frozen,
+    Moments,
+    find_clump,
+    find_frozen,
+    look_at_moments,
+    say_clumps,
+    say_frozen,
+    seconds,
+)
+from gazeheat_core.study import Study
 
 # So many recordings are named; the others are counted.
 MOST_NAMED = 20
@@ -37,18 +48,6 @@ MOST_IN_GAPS = 0.05
 # How far the intervals of two trackers of the same kind are apart at most.
 MOST_INTERVAL_APART = 0.1
 
-# A bin is 1/300 of the picture's side. A long fixation fills some bins evenly, since eyes and
-# trackers tremble: the fullest bin near a clump has a tenth of it, or less.
-CLUMP_SHARE = 0.05
-CLUMP_TIMES = 10
-# How far around that is in bins. Positions that are rounded to a hundredth lie 3 bins apart.
-CLUMP_REACH = 3
-# Fewer samples at one point may well be a glance: half a second at 200 Hz.
-FEW_AT_A_POINT = 100
-
-# Fixations last 0.2 to 0.6 s, and next to none 2 s, in which the eyes would drift out of a bin.
-FROZEN_S = 2
-
 # How much of each side the gaze must leave free before its picture is doubted; how near to the
 # corner it must begin, and how much must lie at its end, both as parts of its own extent.
 HALF_FREE = 0.5
@@ -60,11 +59,6 @@ FEW_FOR_SIZE = 200
 
 # Fewer fixations of a recording do not tell the direction of an axis.
 FEW_FIXATIONS = 5
-
-# Samples worked on at a time: few enough to stay in the processor's cache.
-_AT_A_TIME = 2**16
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,36 +148,15 @@ def as_json(checks: Sequence[Check]) -> list[dict[str, Any]]:
 # --- What is seen of a recording -----------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Clump:
-    """A point at which far more samples lie than around it."""
-
-    x_px: float
-    y_px: float
-    samples: int
-
-
-@dataclass(slots=True)
-class _Moments:
-    """What the samples of a recording tell in their order; all in ticks."""
-
-    length: int = 0
-    gaps: int = 0
-    gap_length: int = 0
-    frozen: int = 0
-    frozen_length: int = 0
-    # After the beginning of its section; None without a frozen run.
-    first_frozen: int | None = None
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class _Seen:
     """What is to be told of a recording."""
 
     label: str
     counts: Counts
-    clump: _Clump | None
-    moments: _Moments
+    clump: Clump | None
+    frozen: Frozen | None
+    moments: Moments
     interval_ns: int
     no_time: int
     listed_twice: int
@@ -212,12 +185,14 @@ def _look(study: Study, total: IntArray) -> Iterator[_Seen]:
         bins = histogram.bins
         total += bins
         sections, counts = recording.sections, histogram.counts
+        moments = look_at_moments(recording.stretches, study.grid.outside)
         listed_twice = sum(section.listed_twice for section in sections)
         yield _Seen(
             label=histogram.label,
             counts=counts,
-            clump=_clump(bins, counts.used, size),
-            moments=_moments(recording, study.grid.outside),
+            clump=find_clump(bins, size),
+            frozen=find_frozen(moments, counts.used, study.grid, size),
+            moments=moments,
             interval_ns=recording.sampling_interval_ns,
             no_time=sum(len(section.gaze) - section.gaze.timed for section in sections),
             listed_twice=listed_twice,
@@ -226,99 +201,6 @@ def _look(study: Study, total: IntArray) -> Iterator[_Seen]:
             corrected=sum(section.fixations_corrected for section in sections),
             mirrored=sum(section.fixations_mirrored for section in sections),
         )
-
-
-def _clump(bins: IntArray, used: int, size: Size) -> _Clump | None:
-    """Find the fullest bin that stands out from those around it."""
-    rows, columns = bins.shape
-    # On a small picture, positions in whole pixels lie several bins apart.
-    reach = max(CLUMP_REACH, -(-LONGER_SIDE_BINS // max(size)))
-    least = max(FEW_AT_A_POINT, int(CLUMP_SHARE * used) + 1)
-    if bins.max() < least:
-        return None
-    places = np.flatnonzero(bins.reshape(-1) >= least)
-    for place in sorted(places.tolist(), key=lambda place: -bins.flat[place]):
-        row, column = divmod(place, columns)
-        around = bins[
-            max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1
-        ]
-        samples = int(bins[row, column])
-        # The bin itself is the fullest of them, so the next one is the last but one.
-        next_one = int(np.partition(around, -2, axis=None)[-2]) if around.size > 1 else 0
-        if samples > CLUMP_TIMES * next_one:
-            x, y = (column + 0.5) / columns * size[0], (row + 0.5) / rows * size[1]
-            return _Clump(x, y, samples)
-    return None
-
-
-def _moments(recording: RecordingTracks, outside: int) -> _Moments:
-    """Look at the samples of a recording in their order, each once."""
-    found = _Moments()
-    for start, track in _each_once(recording):
-        _walk(found, track, outside, track.zero - start)
-    return found
-
-
-def _each_once(recording: RecordingTracks) -> Iterator[tuple[int, Track]]:
-    """Yield the stretches of a recording's sections that none before has, where they overlap.
-
-    With each comes the beginning of its section; a stretch has no sample without a time.
-    """
-    spans = [(section.gaze.span, section) for section in recording.sections]
-    timed = [(span, section) for span, section in spans if span is not None]
-    reached: int | None = None
-    for span, section in sorted(timed, key=lambda pair: pair[0]):
-        first = 0
-        if reached is not None and span[0] <= reached:
-            if span[1] <= reached:
-                continue
-            # From the last sample that is known: what lies between it and the next may be a gap.
-            first = section.gaze.bounds(reached + 1, reached + 1)[0] - 1
-        reached = span[1]
-        yield section.start, section.gaze.part(first, section.gaze.timed)
-
-
-def _walk(found: _Moments, track: Track, outside: int, zero: int) -> None:
-    """Add what the samples of a track tell, all of which have a time.
-
-    Parameters
-    ----------
-    found : _Moments
-    track : Track
-    outside : int
-        The first code that is no bin.
-    zero : int
-        Ticks from the beginning of the section to the track's zero.
-    """
-    count = len(track)
-    # When the run that goes on began.
-    began = int(track.time[0])
-    found.length += int(track.time[-1]) - began
-    frozen = FROZEN_S * TICKS_A_SECOND
-    for start in range(0, count, _AT_A_TIME):
-        time, cell = (column[start : start + _AT_A_TIME + 1] for column in (track.time, track.cell))
-        apart = np.diff(time)
-        is_gap = apart > LONGEST_INTERVAL
-        gaps = int(np.count_nonzero(is_gap))
-        if gaps:
-            found.gaps += gaps
-            found.gap_length += int(apart[is_gap].sum(dtype=np.int64))
-        # The last sample of each run that ends here: another bin follows, a gap, or nothing.
-        last = np.flatnonzero((cell[1:] != cell[:-1]) | is_gap)
-        first = time[last + 1]
-        if start + _AT_A_TIME >= count:
-            last = np.append(last, len(time) - 1)
-        if not len(last):
-            continue
-        begins = np.concatenate([np.array([began], time.dtype), first])[: len(last)]
-        lengths = time[last] - begins
-        for i in np.flatnonzero(lengths >= frozen):
-            if cell[last[i]] < outside:
-                found.frozen += 1
-                found.frozen_length += int(lengths[i])
-                if found.first_frozen is None:
-                    found.first_frozen = zero + int(begins[i])
-        began = int(first[-1]) if len(first) else began
 
 
 # --- The checks ----------------------------------------------------------------------
@@ -458,14 +340,12 @@ def _lost(
     found = _worst([one for one in shares if shares[one] > most], shares.__getitem__)
     if not found:
         count, of = (sum(counted(one)[part] for one in seen) for part in (0, 1))
-        most_in = f", at most {_percent(max(shares.values()))} in a recording" if shares else ""
-        sentence = f"{_percent(count / max(of, 1))} {what}{most_in if len(seen) > 1 else ''}."
+        most_in = f", at most {percent(max(shares.values()))} in a recording" if shares else ""
+        sentence = f"{percent(count / max(of, 1))} {what}{most_in if len(seen) > 1 else ''}."
         return Check(slug, title, 0, sentence)
-    sentence = (
-        f"{_where(found, seen)}, {_up_to(_percent(shares[found[0]]), found)} {what}. {remedy}"
-    )
+    sentence = f"{_where(found, seen)}, {up_to(percent(shares[found[0]]), found)} {what}. {remedy}"
     told = [
-        (one.label, "{:,} of {:,} samples, ".format(*counted(one)) + _percent(shares[one]))
+        (one.label, "{:,} of {:,} samples, ".format(*counted(one)) + percent(shares[one]))
         for one in found
     ]
     return _check(slug, title, 2, sentence, told, len(seen))
@@ -473,60 +353,37 @@ def _lost(
 
 def _clumps(seen: Sequence[_Seen]) -> Check:
     title = "Samples at one point"
-    shares = {one: one.clump.samples / one.counts.used for one in seen if one.clump is not None}
-    found = _worst(list(shares), shares.__getitem__)
+    clumps = {one: one.clump for one in seen if one.clump is not None}
+    found = _worst(list(clumps), lambda one: clumps[one].share)
     if not found:
         return Check("clumps", title, 0, "No point has far more samples than the places around it.")
-    sentence = (
-        f"{_where(found, seen)}, one point has {_up_to(_percent(shares[found[0]]), found)} of the "
-        f"samples, and next to none lie around it{_at(found)}. That is mostly what a program "
-        "writes for lost gaze, and makes a hot spot where nobody looked. Find out what wrote it, "
-        "and export the gaze without it."
-    )
     told = [
         (
             one.label,
-            f"{one.clump.samples:,} of {one.counts.used:,} samples, {_percent(shares[one])}, "
-            f"at {_point(one.clump)}",
+            f"{clumps[one].samples:,} of {clumps[one].of:,} samples, "
+            f"{percent(clumps[one].share)}, at {clumps[one].place}",
         )
         for one in found
-        if one.clump is not None
     ]
+    sentence = say_clumps([clumps[one] for one in found], len(seen))
     return _check("clumps", title, 2, sentence, told, len(seen))
-
-
-def _at(found: Sequence[_Seen]) -> str:
-    """Say where the clumps are, if all are at the same place."""
-    points = {_point(one.clump) for one in found if one.clump is not None}
-    return f", at {points.pop()}" if len(points) == 1 else ""
-
-
-def _point(clump: _Clump) -> str:
-    return f"x {clump.x_px:,.0f}, y {clump.y_px:,.0f} px"
 
 
 def _frozen(seen: Sequence[_Seen]) -> Check:
     title = "Gaze that stands still"
-    still = [one for one in seen if one.moments.frozen]
-    found = _worst(still, lambda one: one.moments.frozen_length)
+    frozen = {one: one.frozen for one in seen if one.frozen is not None}
+    found = _worst(list(frozen), lambda one: one.moments.frozen_length)
     if not found:
         return Check("frozen", title, 0, f"Nowhere does the gaze stand still for {FROZEN_S} s.")
-    times = sum(one.moments.frozen for one in found)
-    ticks = sum(one.moments.frozen_length for one in found)
-    sentence = (
-        f"{_where(found, seen)}, the gaze stands still for {FROZEN_S} s or more: "
-        f"{many(times, 'time')}, {_seconds(ticks)} in all. Eyes drift, so the tracker or a program "
-        "may have repeated a sample, and the map is too hot there. Look at these moments in the "
-        "recording; where the eyes moved, leave it out."
-    )
     told = [
         (
             one.label,
-            f"{many(one.moments.frozen, 'time')}, {_seconds(one.moments.frozen_length)} in all, "
-            f"first {_seconds(one.moments.first_frozen or 0)} after the section's start",
+            f"{many(one.moments.frozen, 'time')}, {seconds(one.moments.frozen_length)} in all, "
+            f"first {seconds(one.moments.first_frozen or 0)} after the section's start",
         )
         for one in found
     ]
+    sentence = say_frozen([frozen[one] for one in found], len(seen))
     return _check("frozen", title, 2, sentence, told, len(seen))
 
 
@@ -541,23 +398,23 @@ def _gaps(seen: Sequence[_Seen]) -> Check:
         ticks = sum(one.moments.gap_length for one in seen)
         share = ticks / sum(one.moments.length for one in seen)
         sentence = (
-            f"{many(gaps, 'gap')} of more than 100 ms, {_seconds(ticks)} in all: "
-            f"{_percent(share)} of the time."
+            f"{many(gaps, 'gap')} of more than 100 ms, {seconds(ticks)} in all: "
+            f"{percent(share)} of the time."
         )
         return Check("gaps", title, 0, sentence)
     gaps = sum(one.moments.gaps for one in found)
     ticks = sum(one.moments.gap_length for one in found)
     sentence = (
-        f"{_where(found, seen)}, {_up_to(_percent(shares[found[0]]), found)} of the time has no "
-        f"samples: {many(gaps, 'gap')} of more than 100 ms, {_seconds(ticks)} in all. What was "
+        f"{_where(found, seen)}, {up_to(percent(shares[found[0]]), found)} of the time has no "
+        f"samples: {many(gaps, 'gap')} of more than 100 ms, {seconds(ticks)} in all. What was "
         "looked at then is not in the map, nor in its seconds. Find out in the recording why "
         "samples are missing, and leave it out if the missing ones matter."
     )
     told = [
         (
             one.label,
-            f"{many(one.moments.gaps, 'gap')}, {_seconds(one.moments.gap_length)} in all, "
-            f"{_percent(shares[one])} of the time",
+            f"{many(one.moments.gaps, 'gap')}, {seconds(one.moments.gap_length)} in all, "
+            f"{percent(shares[one])} of the time",
         )
         for one in found
     ]
@@ -731,41 +588,8 @@ def _worst(found: list[_Seen], measure: Callable[[_Seen], float]) -> list[_Seen]
     return sorted(found, key=measure, reverse=True)
 
 
-def _where(found: Sequence[T], among: Sequence[T]) -> str:
-    """Say in how many recordings something was found.
-
-    Examples
-    --------
-    >>> _where("a", "a"), _where("ab", "ab"), _where("a", "abc")
-    ('In the recording', 'In both recordings', 'In 1 of 3 recordings')
-    """
-    if len(found) < len(among):
-        return f"In {len(found):,} of {len(among):,} recordings"
-    if len(among) == 1:
-        return "In the recording"
-    return "In both recordings" if len(among) == 2 else f"In all {len(among):,} recordings"
-
-
-def _up_to(text: str, found: Sequence[T]) -> str:
-    return text if len(found) == 1 else f"up to {text}"
-
-
-def _percent(share: float) -> str:
-    """Write a share with two digits that count.
-
-    Examples
-    --------
-    >>> [_percent(share) for share in (0, 0.0004, 0.042, 0.42)]
-    ['0 %', '0.04 %', '4.2 %', '42 %']
-    """
-    percent = 100 * share
-    if not percent:
-        return "0 %"
-    return f"{percent:.0f} %" if percent >= 9.95 else f"{percent:.2g} %"
-
-
-def _seconds(ticks: int) -> str:
-    return f"{ticks / TICKS_A_SECOND:,.1f} s"
+def _where(found: Sequence[_Seen], among: Sequence[_Seen]) -> str:
+    return where(len(found), len(among))
 
 
 def _ms(interval_ns: int) -> str:

@@ -88,6 +88,40 @@ def many(count: int, what: str) -> str:
     return f"{count:,} {what}" + ("s" if count != 1 else "")
 
 
+def where(found: int, among: int) -> str:
+    """Say in how many recordings something was found.
+
+    Examples
+    --------
+    >>> where(1, 1), where(2, 2), where(1, 3)
+    ('In the recording', 'In both recordings', 'In 1 of 3 recordings')
+    """
+    if found < among:
+        return f"In {found:,} of {among:,} recordings"
+    if among == 1:
+        return "In the recording"
+    return "In both recordings" if among == 2 else f"In all {among:,} recordings"
+
+
+def up_to(text: str, found: Sequence[object]) -> str:
+    """Say that a figure is the largest of some; of one, it is the figure itself."""
+    return text if len(found) == 1 else f"up to {text}"
+
+
+def percent(share: float) -> str:
+    """Write a share with two digits that count.
+
+    Examples
+    --------
+    >>> [percent(share) for share in (0, 0.0004, 0.042, 0.42)]
+    ['0 %', '0.04 %', '4.2 %', '42 %']
+    """
+    value = 100 * share
+    if not value:
+        return "0 %"
+    return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
+
+
 def _printable(character: str, escaped: bool) -> str:
     if character.isprintable():
         return character

@@ -18,7 +18,6 @@ from gazeheat_core.errors import SettingError, listed, many, shown
 from gazeheat_core.model import IntArray, Size
 from gazeheat_core.pooling import group_of
 from gazeheat_core.selection import (
-    TICKS_A_SECOND,
     RecordingHistogram,
     Selection,
     Stretch,
@@ -26,6 +25,7 @@ from gazeheat_core.selection import (
 )
 from gazeheat_core.settings import Measure, Weight
 from gazeheat_core.study import Study
+from gazeheat_core.tracks import TICKS_A_SECOND
 
 MOST_REGIONS = 50
 LONGEST_REGION_NAME = 60

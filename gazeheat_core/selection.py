@@ -21,7 +21,7 @@ from gazeheat_core.errors import SettingError
 from gazeheat_core.model import Export, IntArray, recording_labels
 from gazeheat_core.settings import COUNTING, MEASURE, Measure, Weight
 from gazeheat_core.study import RecordingTracks, SectionTracks, Study, track_export
-from gazeheat_core.tracks import TICK_NS, Track, join, no_track
+from gazeheat_core.tracks import TICKS_A_SECOND, Track, join, no_track
 from gazeheat_core.windows import (
     MOST_SHORT,
     ShortTracks,
@@ -29,7 +29,6 @@ from gazeheat_core.windows import (
     entries_a_histogram,
 )
 
-TICKS_A_SECOND = 1_000_000_000 // TICK_NS
 _LONGEST_S = 1e9
 _NS_A_MS = 1_000_000
 # Few entries that are counted together.

@@ -10,6 +10,7 @@ import numpy as np
 from gazeheat_core.corrections import Corrections, add_up, are_moved, place
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import Enrichment, Export, Fixations, Frame, Section
+from gazeheat_core.stuck import say_stuck
 from gazeheat_core.tracks import (
     TICK_NS,
     Track,
@@ -114,6 +115,11 @@ class RecordingTracks:
     def rows(self) -> int:
         """Rows of gaze in the file, the unreadable ones among them."""
         return sum(section.rows for section in self.sections)
+
+    @property
+    def stretches(self) -> tuple[tuple[int, Track], ...]:
+        """Where each section begins, in ticks since the Unix epoch, and its gaze."""
+        return tuple((section.start, section.gaze) for section in self.sections)
 
     @property
     def duration_ns(self) -> int:
@@ -279,6 +285,7 @@ def track_export(export: Export) -> Study:
         )
         for recording, sections in zip(export.recordings, read, strict=True)
     )
+    stuck = say_stuck(export.title, [one.stretches for one in recordings], grid, export.size())
     return Study(
         name=export.name,
         kind=export.kind,
@@ -287,7 +294,7 @@ def track_export(export: Export) -> Study:
         image=export.image,
         unassigned_rows=export.unassigned_rows,
         unassigned_fixations=export.unassigned_fixations,
-        notices=export.notices,
+        notices=(*export.notices, *stuck),
         grid=grid,
     )
 

@@ -23,6 +23,7 @@ from gazeheat_core.model import FloatArray, IntArray
 
 # The resolution of moments: a tenth of a millisecond.
 TICK_NS = 100_000
+TICKS_A_SECOND = 1_000_000_000 // TICK_NS
 # A longer difference between two samples is a gap, and tells nothing of the tracker's rate.
 LONGEST_INTERVAL = 100_000_000 // TICK_NS
 # The moment of an entry whose time cannot be told: it is part of the whole, and of no window.

@@ -16,7 +16,7 @@ APP = ROOT / "app.py"
 PAGE = sorted((CORE / "page").glob("*.py"))
 CORE_FILES = sorted(CORE.rglob("*.py"))
 
-# errors ← settings, model ← grid, corrections, png ← tracks ← study, windows ← exports,
+# errors ← settings, model ← grid, corrections, png ← tracks ← stuck, windows ← study ← exports,
 # selection ← pooling, library, cache ← heatmap, account, regions, checks ← scale, colormaps,
 # parallel ← contours ← images, chart ← report, figure, bundle ← output ← cli ← page ← __main__
 MODEL = {"errors", "model"}
@@ -30,15 +30,16 @@ MAY_IMPORT = {
     "png": MODEL,
     "tracks": MODEL | {"grid"},
     "corrections": MODEL,
-    "study": MODEL | TRACKS | {"corrections"},
-    "exports": MODEL | TRACKS | {"corrections", "study", "png"},
+    "stuck": MODEL | TRACKS,
+    "study": MODEL | TRACKS | {"corrections", "stuck"},
+    "exports": MODEL | TRACKS | {"corrections", "stuck", "study", "png"},
     "windows": MODEL | TRACKS,
     "selection": MODEL | TRACKS | {"settings", "study", "windows"},
     "pooling": MODEL | {"settings", "selection", "study"},
     "heatmap": MODEL | {"settings", "selection", "pooling"},
     "regions": MODEL | TRACKS | {"windows", "settings", "study", "selection", "pooling"},
     "scale": MODEL | {"settings", "heatmap"},
-    "checks": MODEL | TRACKS | {"settings", "study", "selection", "exports"},
+    "checks": MODEL | TRACKS | {"settings", "stuck", "study", "selection", "exports"},
     "account": MODEL | {"settings", "study", "selection", "regions", "exports"},
     "sample": MODEL,
     "library": MODEL | {"exports"},

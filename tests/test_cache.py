@@ -402,10 +402,11 @@ def spoken_of(text, *rows):
         spoken_of("separator of thousands", Row('"1,234.5"', 1.0)),
         spoken_of("divided by 1,000", Row(20123.0, 12345.0)),
         ([Row(float(i % 40), float(i % 30)) for i in range(65_535)], "cut the file there"),
+        ([Row(0.0, 0.0), Row(20.0, 15.0), Row(0.0, 0.0)] * 50, "100 of 150 samples"),
     ],
-    ids=["thousands", "decimal points", "cut"],
+    ids=["thousands", "decimal points", "cut", "many at one point"],
 )
-def test_what_a_spreadsheet_has_changed_is_said_each_time_and_however_it_is_read(
+def test_what_is_odd_about_the_gaze_is_said_each_time_and_however_it_is_read(
     tmp_path, kept, rows, words
 ):
     gone = ("rec-z", "sec-z", "P26", "Zoe")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gazeheat_core as gh
-from gazeheat_core import checks
+from gazeheat_core import stuck
 from gazeheat_core.cache import StudyCache
 from gazeheat_core.checks import Check, as_json, check_study, summary
 from gazeheat_core.sample import sample_zip
@@ -364,7 +364,7 @@ def test_moments_do_not_depend_on_how_many_samples_are_looked_at_at_a_time(monke
         ("Ben", "3 times, 10.0 s in all, first 0.0 s after the section's start"),
     )
     for at_a_time in (1, 7, 500):
-        monkeypatch.setattr(checks, "_AT_A_TIME", at_a_time)
+        monkeypatch.setattr(stuck, "_AT_A_TIME", at_a_time)
         assert moments(given) == whole
 
 
@@ -378,6 +378,128 @@ def test_what_two_sections_share_is_seen_once():
         taken(samples, part) for part in (slice(2000), slice(50, None), slice(60, 900))
     )
     assert moments(with_ben(second, third, first)) == once
+
+
+# ---------------------------------------------------------------- said when it is opened
+
+
+@pytest.mark.parametrize(
+    ("samples", "slug", "told"),
+    [
+        (
+            changed(slice(0, None, 10), 0.0, 0.0),
+            "clumps",
+            "In 1 of 2 recordings, one point has 10 % of the samples, and next to none lie around "
+            "it, at x 0, y 0 px. These are 1,000 of 10,000 samples, and they are counted.",
+        ),
+        (
+            changed(slice(0, None, 5), 150.0, 100.0),
+            "clumps",
+            "In 1 of 2 recordings, one point has 20 % of the samples, and next to none lie around "
+            "it, at x 150, y 100 px. These are 2,000 of 10,000 samples, and they are counted.",
+        ),
+        (
+            changed(slice(100, 501), 150.5, 100.5),
+            "frozen",
+            "In 1 of 2 recordings, the gaze stands still for 2 s or more: 1 time, 2.0 s in all. "
+            "These are 401 of 10,000 samples, 4 %, longest at x 150, y 100 px, and they are "
+            "counted.",
+        ),
+    ],
+    ids=["lost", "middle of the screen", "frozen"],
+)
+def test_stuck_gaze_is_said_in_the_same_words_when_a_study_is_opened(samples, slug, told):
+    given = with_ben(samples)
+    found = only_finding(given)
+    assert found.slug == slug
+    assert found.sentence.startswith(told)
+    assert given.notices == (f"Shelf · {RIM}: {found.sentence}",)
+    # It is counted all the same.
+    assert gh.select(given)[1].counts.used == COUNT
+
+
+def test_a_clump_is_found_where_a_bin_holds_several_pixels():
+    samples = gaze(400, width=1600, height=1200)
+    samples.x[::2] = samples.y[::2] = 0.0
+    given = study(recording("Ada", samples), size=(1600, 1200))
+    (notice,) = given.notices
+    assert "has 50 % of the samples" in notice
+    assert "at x 0 to 5, y 0 to 5 px. These are 200 of 400 samples" in notice
+
+
+def test_of_clumps_at_several_places_the_worst_is_named():
+    given = study(
+        recording("Ada", changed(slice(0, None, 10), 0.0, 0.0)),
+        recording("Ben", changed(slice(0, None, 5), 150.0, 100.0)),
+    )
+    (notice,) = given.notices
+    assert "In both recordings, one point has up to 20 % of the samples" in notice
+    assert "in the worst of them at x 150, y 100 px. These are 3,000 of 20,000 samples" in notice
+
+
+def test_stuck_gaze_that_two_sections_share_is_counted_once():
+    samples = changed(slice(0, None, 10), 0.0, 0.0)
+    samples.x[101:503], samples.y[101:503] = 150.5, 100.5
+    once = with_ben(samples).notices
+    assert "These are 960 of 10,000 samples" in once[0]
+    assert "These are 402 of 10,000 samples" in once[1]
+    parts = [taken(samples, part) for part in (slice(50, None), slice(2000), slice(60, 900))]
+    assert with_ben(*parts).notices == once
+
+
+# ---------------------------------------------------------------- samples listed twice
+
+
+def twice_listed(rows, people=None):
+    """What is counted of the samples of an export, and said of those listed twice."""
+    (export,) = gh.read_exports(
+        gh.Upload("a.zip", io.BytesIO(export_zip(rows=rows, people=people)))
+    )
+    tracked = gh.track_export(export)
+    counts = gh.select(tracked)[0].counts
+    said = {one.slug: one.sentence for one in check_study(tracked) if not one.is_fine}
+    return counts, {slug: said[slug] for slug in ("overlaps", "repeated") if slug in said}
+
+
+def looks(count, section="whole", first=0):
+    """Rows of one recording, 5 ms apart, that any section lists alike."""
+    return [
+        Row(i % 40 + 0.5, 7 * i % 30 + 0.5, True, "rec-a", section, FIRST_NS + 5 * MS * i)
+        for i in range(first, first + count)
+    ]
+
+
+def test_a_section_inside_another_adds_no_sample():
+    counts, said = twice_listed([*looks(200, "part", 100), *looks(400)])
+    assert (counts.rows, counts.used, counts.listed_twice) == (600, 400, 200)
+    assert list(said) == ["overlaps"]
+    assert said["overlaps"].startswith(
+        "In the recording, 200 samples are listed by more than one section. Together they count "
+        "once, so the map is right."
+    )
+
+
+def test_a_file_joined_with_itself_adds_no_sample():
+    counts, said = twice_listed(looks(400) * 2)
+    assert (counts.rows, counts.used, counts.listed_twice) == (800, 400, 400)
+    assert list(said) == ["repeated"]
+    assert said["repeated"].startswith(
+        "In the recording, 400 rows repeat another one. Each sample counts once"
+    )
+
+
+def test_overlapping_sections_joined_with_themselves_are_told_apart():
+    counts, said = twice_listed([*looks(200, "part", 100), *looks(400)] * 2)
+    assert (counts.rows, counts.used, counts.listed_twice) == (1200, 400, 800)
+    assert "200 samples are listed by more than one section" in said["overlaps"]
+    assert "600 rows repeat another one" in said["repeated"]
+
+
+def test_rows_with_rounded_times_are_not_taken_for_repeated():
+    rows = [row._replace(timestamp_ns="1.74194E+18") for row in looks(400) * 2]
+    counts, said = twice_listed(rows)
+    assert (counts.rows, counts.used, counts.listed_twice) == (800, 800, 0)
+    assert said == {}
 
 
 # ---------------------------------------------------------------- for machines

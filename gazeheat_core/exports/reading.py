@@ -53,6 +53,7 @@ from gazeheat_core.model import (
     Section,
     count_inside,
 )
+from gazeheat_core.stuck import say_stuck
 from gazeheat_core.study import RecordingTracks, Study, finish_section, track_export
 from gazeheat_core.tracks import (
     Columns,
@@ -628,13 +629,10 @@ def judge_study(
         # Says which picture is wanted, as for an export that came without one.
         replace(study, image_problem=misfit).size()
     # A copied folder has the same tracks under another name.
-    return replace(
-        study,
-        name=found.name,
-        kind=found.kind,
-        image=image,
-        notices=(*notices, *image.notices, *doubts),
-    )
+    study = replace(study, name=found.name, kind=found.kind, image=image)
+    sections = [one.stretches for one in study.recordings]
+    stuck = say_stuck(study.title, sections, study.grid, image.size)
+    return replace(study, notices=(*notices, *image.notices, *doubts, *stuck))
 
 
 def _join_tracks(
