@@ -1419,7 +1419,7 @@ def _pictures():
     pictured(
         "a HEIC file by its name",
         heic_bytes,
-        refused("no reference image", "Give the picture"),
+        refused("reference_image.heic", "HEIC", "damaged", "JPEG"),
         as_name="reference_image.heic",
     )
     pictured(
@@ -1749,7 +1749,7 @@ def _mixtures():
             "gaze.csv": gaze_text().encode(),
             "IMG_1234.HEIC": heic_bytes(),
         },
-        refused("no reference image", "Give the picture"),
+        refused("IMG_1234.HEIC", "HEIC", "damaged", "JPEG"),
     )
     mixture(
         "the gaze and two pictures",

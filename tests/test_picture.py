@@ -18,7 +18,17 @@ from gazeheat_core.exports import Limits, read_export
 from gazeheat_core.exports import find_exports as find
 from gazeheat_core.exports import open_source as opened
 from gazeheat_core.exports.picture import plain_picture, read_picture, same_aspect
-from tests.builders import EXIF_ORIENTATION, MM, RIM, Row, export_zip, picture, picture_bytes
+from tests.builders import (
+    EXIF_ORIENTATION,
+    MM,
+    RIM,
+    Row,
+    export_zip,
+    gaze_csv,
+    picture,
+    picture_bytes,
+)
+from tests.heic import HEIC, TURNED_HEIC
 
 SIZE = (60, 40)
 TURNED = (40, 60)
@@ -70,6 +80,38 @@ def test_other_formats_become_png(format):
     options = {"lossless": True} if format == "WEBP" else {}
     image = read_picture(encoded(picture(SIZE), format, **options), "p")
     assert (pixels(image) == np.asarray(picture(SIZE))).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "turned"),
+    [
+        (HEIC, False),
+        (TURNED_HEIC, True),
+        (encoded(picture(SIZE), "AVIF"), False),
+        (picture_bytes(SIZE, "AVIF", orientation=6), True),
+    ],
+    ids=["HEIC", "turned HEIC", "AVIF", "turned AVIF"],
+)
+@pytest.mark.parametrize("by_gaze", [False, True])
+def test_a_phones_heic_or_avif_becomes_png_turned_once(data, turned, by_gaze):
+    # Gaze would fit the picture as stored better, but every program turns these alike.
+    image = read_picture(data, "IMG_1.jpg", (lambda size: size == SIZE) if by_gaze else None)
+    expected = ImageOps.exif_transpose(picture(SIZE))
+    if turned:
+        expected = expected.transpose(Image.Transpose.ROTATE_270)
+    assert (image.size, image.notices) == (TURNED if turned else SIZE, ())
+    assert np.abs(pixels(image).astype(int) - np.asarray(expected)).max() <= 24  # small and lossy
+
+
+@pytest.mark.parametrize("data", [HEIC, encoded(picture(SIZE), "AVIF")], ids=["HEIC", "AVIF"])
+def test_limits_hold_for_heic_and_avif_before_they_are_decoded(data, monkeypatch):
+    with pytest.raises(gh.PictureError, match=r"IMG_1\.heic: this is an? .* damaged or incomplete"):
+        read_picture(data[: len(data) // 2], "IMG_1.heic")
+    monkeypatch.setattr(Image.Image, "load", None)
+    with pytest.raises(gh.LimitError, match="60 × 40 px, that is more than 0 megapixels"):
+        read_picture(data, "IMG_1.heic", limits=Limits(picture_pixels=2399))
+    with pytest.raises(gh.LimitError, match="MB of memory"):
+        read_picture(data, "IMG_1.heic", limits=Limits(picture_memory_bytes=-(10**6)))
 
 
 def test_a_jpeg_of_several_pictures_gives_the_first():
@@ -765,6 +807,16 @@ def test_a_phone_photo_is_used_where_the_gaze_lies(rows, kind, size, use_turned)
     assert export.image.exif_transposed is use_turned
     assert "reference_image.jpeg" in export.notices[-1]
     assert ("turned, as" in export.notices[-1]) is use_turned
+
+
+@pytest.mark.parametrize("name", ["reference_image.jpeg", "reference_image.heic", "IMG_1.HEIC"])
+def test_an_iphones_photo_is_the_picture_of_an_export_under_any_name(name):
+    files = [("gaze.csv", gaze_csv(WIDE).encode()), (name, HEIC)]
+    (export,) = gh.read_exports([gh.Upload(one, io.BytesIO(data)) for one, data in files])
+    assert (export.size(), export.image_problem) == (SIZE, "")
+    drawn = gh.render(heatmap(), export.image, gh.Look())
+    with Image.open(io.BytesIO(gh.encode_png(drawn.overlay))) as overlay:
+        assert (overlay.format, overlay.size) == ("PNG", SIZE)
 
 
 @pytest.mark.parametrize(

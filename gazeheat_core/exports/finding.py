@@ -30,7 +30,10 @@ SECTIONS_FILE = "sections.csv"
 # The name of an export whose files came without a folder or a ZIP.
 UNTITLED = "Untitled export"
 PICTURE_STEMS = ("reference_image", "plane_image")
-PICTURE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PICTURE_SUFFIXES = (
+    *(".jpeg", ".jpg", ".png", ".heic", ".heif", ".avif"),
+    *(".webp", ".bmp", ".tif", ".tiff"),
+)
 
 # Problems of one source that are told one by one.
 _FEW_PROBLEMS = 5

@@ -21,7 +21,7 @@ def ask_for_picture(opened: Opened) -> None:
         picture = st.file_uploader(
             "The reference image" if export.unit == "px" else "A picture of the surface",
             key=f"picture-{my_visit().uploader}",
-            help="A JPEG or PNG. "
+            help="A JPEG, PNG, HEIC or AVIF file. "
             + (
                 "It must be the full-size picture that the enrichment was made with, since the "
                 "gaze is in its pixels."
