@@ -16,6 +16,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -77,6 +78,14 @@ _START_OF_SCAN = b"\xda"
 PLAIN_LONGER_SIDE_PX = 1500
 _PLAIN_GREY = (236, 236, 236)
 
+# What is said of a rotation tag where the gaze is in pixels.
+_WHERE_GAZE_LIES = ", which is where the gaze lies."
+_A_GUESS = (
+    ". The gaze does not tell whether that is right, since as much of it lies on the picture the "
+    "other way. If the picture lies on its side or is mirrored, turn it in a picture editor, save "
+    "it, and give that file."
+)
+
 # Two steps of 255 cannot be seen, and tell sRGB in all its spellings from other colours.
 _SAME_COLOUR = 2
 
@@ -119,7 +128,9 @@ def read_picture(
     meanings = _meanings(data, label, samples_inside is not None, limits)
     if samples_inside is None or len(meanings) == 1:
         return meanings[0].keep()
-    return max(meanings, key=lambda meaning: samples_inside(meaning.size)).keep()
+    inside = [samples_inside(meaning.size) for meaning in meanings]
+    best = meanings[inside.index(max(inside))].keep()
+    return as_guess(best) if inside.count(max(inside)) > 1 else best
 
 
 def read_pictures(
@@ -129,7 +140,7 @@ def read_pictures(
 
     A phone marks a turned photo with an EXIF tag, and viewers turn it. Gaze in pixels
     belongs to one of the two, the picture as stored or as turned: the one that more
-    samples lie on, and the first, as stored, when both hold the same number.
+    samples lie on, and the first, as stored, when both hold the same number; see `as_guess`.
 
     Parameters
     ----------
@@ -149,6 +160,12 @@ def read_pictures(
         When it has more pixels than the limits allow.
     """
     return tuple(meaning.keep() for meaning in _meanings(data, label, by_gaze, limits))
+
+
+def as_guess(image: ReferenceImage) -> ReferenceImage:
+    """Say of a picture with a rotation tag that the gaze does not tell which way it belongs."""
+    *rest, last = image.notices
+    return replace(image, notices=(*rest, last.removesuffix(_WHERE_GAZE_LIES) + _A_GUESS))
 
 
 class _Meaning(NamedTuple):
@@ -228,10 +245,14 @@ def _decode(data: bytes, label: str, by_gaze: bool, limits: Limits) -> list[_Mea
     if opened.format in _TURNED_BY_ITSELF:
         return [turned]
 
+    # Gaze fits two pictures of one size alike.
+    is_told = turned.size != size
+    by = (_WHERE_GAZE_LIES if is_told else _A_GUESS) if by_gaze else "."
+
     def told(used: _Meaning, how: str) -> _Meaning:
         notice = (
             f"{label} carries a rotation tag (EXIF {orientation}). It is used {how}: "
-            f"{_size(used.size)}" + (", which is where the gaze lies." if by_gaze else ".")
+            f"{_size(used.size)}{by}"
         )
         return used._replace(notices=(*notices, notice))
 
@@ -239,8 +260,7 @@ def _decode(data: bytes, label: str, by_gaze: bool, limits: Limits) -> list[_Mea
     if not by_gaze:
         return [as_shown]
     as_stored = told(stored, "as stored, without turning it")
-    # Gaze fits two pictures of one size alike.
-    return [as_stored, as_shown] if turned.size != size else [as_stored]
+    return [as_stored, as_shown] if is_told else [as_stored]
 
 
 def stated_sizes(data: bytes, *, by_gaze: bool) -> tuple[Size, ...]:

@@ -31,13 +31,14 @@ from gazeheat_core.exports.finding import FoundExport
 from gazeheat_core.exports.formats import check_ids, find_layout
 from gazeheat_core.exports.judging import (
     Tally,
+    fits_turned,
     gaze_reach,
     judge_gaze,
     judge_positions,
     judge_samples,
     px,
 )
-from gazeheat_core.exports.picture import read_pictures
+from gazeheat_core.exports.picture import as_guess, read_pictures
 from gazeheat_core.exports.tables import Layout, Rows, Span, Table
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import (
@@ -519,13 +520,13 @@ def make_study(
         for builder in gaze.sections.values()
     )
     said = _judge_rows(found, study, gaze.is_rounded, detected, gaze.tally)
-    return judge_study(found, study, images[best], (*notices, *said))
+    return judge_study(found, study, images, (*notices, *said))
 
 
 def judge_again(
     found: FoundExport,
     study: Study,
-    image: ReferenceImage,
+    images: Sequence[ReferenceImage],
     rounded: bool,
     notices: Iterable[str] = (),
 ) -> Study:
@@ -535,7 +536,8 @@ def judge_again(
     ----------
     found : FoundExport
     study : Study
-    image : ReferenceImage
+    images : sequence of ReferenceImage
+        As for `judge_study`.
     rounded : bool
         Whether the timestamps are whole seconds.
     notices : iterable of str
@@ -547,7 +549,7 @@ def judge_again(
         As `make_study`.
     """
     return judge_study(
-        found, study, image, (*notices, *_judge_rows(found, study, rounded, 0, Tally()))
+        found, study, images, (*notices, *_judge_rows(found, study, rounded, 0, Tally()))
     )
 
 
@@ -573,7 +575,10 @@ def _count_inside(gaze: TableTracks, number: int, grid: Grid) -> int:
 
 
 def judge_study(
-    found: FoundExport, study: Study, image: ReferenceImage, notices: Iterable[str]
+    found: FoundExport,
+    study: Study,
+    images: Sequence[ReferenceImage],
+    notices: Iterable[str],
 ) -> Study:
     """Give a study its picture, unless its gaze lies elsewhere, and its notices.
 
@@ -581,7 +586,8 @@ def judge_study(
     ----------
     found : FoundExport
     study : Study
-    image : ReferenceImage
+    images : sequence of ReferenceImage
+        What the reference image may be; the one of the grid's size is used.
     notices : iterable of str
         What was said before.
 
@@ -600,6 +606,9 @@ def judge_study(
     if misfit:
         # Says which picture is wanted, as for an export that came without one.
         replace(study, image_problem=misfit).size()
+    image = next(image for image in images if image.size == study.grid.size)
+    if len(images) > 1 and fits_turned(study.grid, codes):
+        image = as_guess(image)
     # A copied folder has the same tracks under another name.
     return replace(
         study,
@@ -719,7 +728,10 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         rounded=are_rounded(count_whole_seconds(one.timestamp_ns) for one in samples),
     )
     images, problem = read_images(found)
-    image = max(images, key=lambda one: count_inside(recordings, one.size), default=None)
+    inside = [count_inside(recordings, one.size) for one in images]
+    image = images[inside.index(max(inside))] if images else None
+    if image is not None and inside.count(max(inside)) > 1:
+        image = as_guess(image)
     doubts: list[str] = []
     if image is not None or found.frame is not None:
         size = (1, 1) if image is None else image.size
