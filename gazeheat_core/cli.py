@@ -24,6 +24,7 @@ from gazeheat_core.account import Account, differences, find_account
 from gazeheat_core.cache import StudyCache, open_cache
 from gazeheat_core.errors import (
     GazeheatError,
+    LimitError,
     PictureError,
     PictureMissingError,
     SettingError,
@@ -42,6 +43,7 @@ from gazeheat_core.exports import (
     with_ratio,
 )
 from gazeheat_core.exports.finding import SECTIONS_FILE
+from gazeheat_core.exports.judging import doubt_picture
 from gazeheat_core.exports.reading import read_images
 from gazeheat_core.figure import FIGURE_KINDS
 from gazeheat_core.heatmap import make_heatmap
@@ -585,16 +587,24 @@ def _start(
 
 
 def _result(pending: PendingStudy, given: str, folder: PurePosixPath, options: Options) -> Study:
+    misfit: PictureMissingError | None = None
     try:
-        return _with_ground(pending.result(), options)
-    except PictureMissingError:
-        if options.image is None:
-            raise
-    # The export's own picture does not fit its gaze, so the given picture is checked against
-    # the samples, not against the export's own picture.
+        study = pending.result()
+        if options.image is None or not doubt_picture(study):
+            return _with_ground(study, options)
+    except PictureMissingError as error:
+        misfit = error
+    # The export's own picture does not fit its gaze, or may not, so the given picture is checked
+    # against the samples, which also tell how far the gaze reaches.
     with open_source(given) as files:
         (one,), _ = find_exports([file for file in files if file.folder == folder])
-        return track_export(_with_ground(read_export(one), options))
+        try:
+            export = read_export(one)
+        except LimitError:
+            if misfit is None or options.image is not None:
+                raise
+            raise misfit from None
+        return track_export(_with_ground(export, options))
 
 
 def _same(study: Study) -> Study:

@@ -249,6 +249,8 @@ class Enrichment(Generic[AnyRecording]):
         """
         if self.image is None:
             problem = self.image_problem or f"{self.title}: the export holds no reference image."
+            if isinstance(self, Export) and self.grid_size is not None:
+                raise PictureMissingError(problem)
             raise PictureMissingError(
                 f"{problem} Give the picture that the gaze was mapped to"
                 + (
@@ -268,7 +270,7 @@ class Export(Enrichment[Recording]):
     ----------
     grid_size : (int, int) or None
         Size of the picture that the bins have the shape of, where `image` is one that was
-        given in its place.
+        given in its place, or is still missing since that picture is too large to be read.
     """
 
     grid_size: Size | None = None

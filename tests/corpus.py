@@ -1538,8 +1538,8 @@ def _pictures():
     )
     case(
         "picture: of 108 megapixels, given a smaller one",
-        lambda: study(gaze_text(scaled(37.5)), picture=png((12_000, 9_000))),
-        refused("photo.jpg", "320 × 200 px", "samples"),
+        lambda: study(gaze_text(scaled(40)), picture=png((12_800, 8_000))),
+        drawn(notices=[["photo.jpg", "320 × 200 px", "12,800 × 8,000 px"]]),
         picture=("photo.jpg", lambda: picture_bytes(SIZE)),
     )
     case(

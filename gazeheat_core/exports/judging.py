@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from gazeheat_core.errors import ExportError, LimitError
 from gazeheat_core.exports.finding import FoundExport
 from gazeheat_core.exports.formats import check_ids, find_layout
 from gazeheat_core.grid import Grid
-from gazeheat_core.model import Frame, IntArray, Recording, Size
+from gazeheat_core.model import Enrichment, Export, Frame, IntArray, Recording, Size
+from gazeheat_core.study import Study
 
 # Samples that a judgement on their unit takes: a tenth of a second at 200 Hz. A recording of
 # fewer may well hold a single glance beside the picture.
@@ -262,6 +264,26 @@ def doubt_size(grid: Grid, codes: IntArray) -> str:
         "compare them, and give the right one in the place of this picture, on the page or with "
         "--image."
     )
+
+
+def count_tracked(study: Study) -> IntArray:
+    """Count the samples of a study by their codes, shape (grid.codes,)."""
+    codes = np.zeros(study.grid.codes, np.int64)
+    for recording in study.recordings:
+        for section in recording.sections:
+            section.gaze.add_to(codes)
+    return codes
+
+
+def doubt_picture(export: Enrichment[Any]) -> str:
+    """Say that an export's picture may be larger than the one that was mapped, as `doubt_size`."""
+    if export.unit != "px" or export.image is None:
+        return ""
+    if isinstance(export, Study):
+        return doubt_size(export.grid, count_tracked(export))
+    assert isinstance(export, Export)
+    grid = Grid.over(export.grid_size or export.image.size, export.frame)
+    return doubt_size(grid, count_codes(grid, export.recordings))
 
 
 def fits_turned(grid: Grid, codes: IntArray) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -31,6 +31,8 @@ from gazeheat_core.exports.finding import FoundExport
 from gazeheat_core.exports.formats import check_ids, find_layout
 from gazeheat_core.exports.judging import (
     Tally,
+    count_tracked,
+    doubt_picture,
     fits_turned,
     gaze_reach,
     judge_gaze,
@@ -38,7 +40,7 @@ from gazeheat_core.exports.judging import (
     judge_samples,
     px,
 )
-from gazeheat_core.exports.picture import as_guess, read_pictures
+from gazeheat_core.exports.picture import as_guess, read_pictures, stated_sizes
 from gazeheat_core.exports.tables import Layout, Rows, Span, Table
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import (
@@ -50,6 +52,7 @@ from gazeheat_core.model import (
     Recording,
     ReferenceImage,
     Section,
+    Size,
     count_inside,
 )
 from gazeheat_core.study import RecordingTracks, Study, finish_section
@@ -453,7 +456,8 @@ def read_study(found: FoundExport, on_rows: OnRows | None = None) -> Study | Exp
     """Read an export over its picture, 9 bytes a gaze sample.
 
     An export without a picture, or with one that most of the gaze does not lie on, is read
-    as by `read_export`: its positions wait for a picture.
+    as by `read_export`: its positions wait for a picture. So is one whose picture is in doubt,
+    as `doubt_picture` tells.
 
     Raises
     ------
@@ -469,9 +473,13 @@ def read_study(found: FoundExport, on_rows: OnRows | None = None) -> Study | Exp
     gaze = read_tracks(gaze_table(found), grids, on_rows=on_rows)
     fixations = read_fixations(found, grids, notices)
     try:
-        return make_study(found, images, described, gaze, fixations, notices)
+        study = make_study(found, images, described, gaze, fixations, notices)
     except PictureMissingError:
         return read_export(found, on_rows)
+    if doubt_picture(study):
+        with suppress(LimitError):  # too large to be held: then it stays as it is
+            return read_export(found, on_rows)
+    return study
 
 
 def make_study(
@@ -598,10 +606,7 @@ def judge_study(
     ExportError
         When the positions are in another unit than the header says.
     """
-    codes = np.zeros(study.grid.codes, np.int64)
-    for recording in study.recordings:
-        for section in recording.sections:
-            section.gaze.add_to(codes)
+    codes = count_tracked(study)
     misfit, doubts = judge_positions(str(found.gaze.file), study.frame, study.grid, codes)
     if misfit:
         # Says which picture is wanted, as for an export that came without one.
@@ -738,6 +743,14 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         misfit, doubts = judge_samples(str(found.gaze.file), found.frame, size, recordings)
         if misfit:
             image, problem = None, f"{misfit} The gaze reaches {px(gaze_reach(recordings))}."
+    grid_size = None
+    if found.frame is None and not images and problem:
+        grid_size = _too_large_size(found, recordings)
+        if grid_size is not None:
+            problem += (
+                f" The gaze is placed by the size that its header states, {px(grid_size)}: a "
+                "smaller copy of it, not cropped, is enough."
+            )
     notices += [*(image.notices if image is not None else ()), *doubts]
     return Export(
         name=found.name,
@@ -749,7 +762,29 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         unassigned_rows=unassigned,
         unassigned_fixations=0 if fixations is None else fixations.rows_beside(gaze.sections),
         notices=tuple(notices),
+        grid_size=grid_size,
     )
+
+
+def _too_large_size(found: FoundExport, recordings: tuple[Recording, ...]) -> Size | None:
+    """Return the size of a picture that is too large to be read, where the gaze lies on it."""
+    file = found.picture
+    if file is None:
+        return None
+    limits = file.limits
+    try:
+        with file.open() as stream:
+            head = stream.read(limits.picture_bytes)
+            is_too_large = bool(stream.read(1))
+    except GazeheatError:
+        return None
+    sizes = stated_sizes(head, by_gaze=True)
+    size = max(sizes, key=lambda size: count_inside(recordings, size), default=None)
+    if size is None:
+        return None
+    is_too_large |= size[0] * size[1] > limits.picture_pixels or max(size) > limits.picture_side_px
+    misfit, _ = judge_samples(str(found.gaze.file), found.frame, size, recordings)
+    return size if is_too_large and not misfit else None
 
 
 def _read_positions(found: FoundExport, on_rows: OnRows | None) -> TableSections[Columns]:

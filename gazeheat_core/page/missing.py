@@ -23,8 +23,7 @@ def ask_for_picture(opened: Opened) -> None:
             key=f"picture-{my_visit().uploader}",
             help="A JPEG, PNG, HEIC or AVIF file. "
             + (
-                "It must be the full-size picture that the enrichment was made with, since the "
-                "gaze is in its pixels."
+                _needed(export)
                 if export.unit == "px"
                 else "It must show the whole surface and nothing else."
             ),
@@ -42,3 +41,12 @@ def ask_for_picture(opened: Opened) -> None:
                 with my_visit().in_words():
                     opened.take(gh.with_ratio(export, ratio))
                 st.rerun()
+
+
+def _needed(export: gh.Export | gh.Study) -> str:
+    if isinstance(export, gh.Export) and export.grid_size is not None:
+        return "A smaller copy of the export's own picture, whole, of the same shape."
+    return (
+        "It must be the full-size picture that the enrichment was made with, since the gaze is "
+        "in its pixels."
+    )
