@@ -45,6 +45,7 @@ from gazeheat_core.exports import (
 from gazeheat_core.exports.finding import SECTIONS_FILE
 from gazeheat_core.exports.judging import doubt_picture
 from gazeheat_core.exports.reading import read_images
+from gazeheat_core.exports.surfaces import read_ratio
 from gazeheat_core.figure import FIGURE_KINDS
 from gazeheat_core.heatmap import make_heatmap
 from gazeheat_core.images import IMAGE_FILES, ImageFile
@@ -616,7 +617,8 @@ def _grounds(found: FoundExport, options: Options) -> list[ReferenceImage]:
     own, _ = read_images(found)
     if own or found.frame is None or (options.image is None and options.ratio is None):
         return own
-    bare = Export(found.name, found.kind, (), frame=found.frame)
+    ratio = read_ratio(found)
+    bare = Export(found.name, found.kind, (), frame=found.frame, surface_ratio=ratio)
     image = _with_ground(bare, options).image
     return [] if image is None else [image]
 

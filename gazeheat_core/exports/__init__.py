@@ -32,6 +32,7 @@ from gazeheat_core.exports.sources import (
     open_source,
     sources_of,
 )
+from gazeheat_core.exports.surfaces import doubt_shape
 from gazeheat_core.model import Enrichment, Export, Recording, Size, count_inside
 
 __all__ = [
@@ -136,6 +137,9 @@ def with_picture(export: AnyExport, data: bytes, name: str) -> AnyExport:
                     "in its own size, since the gaze lies on it.",
                 )
             notices += tuple(doubts)
+        elif isinstance(export, Export):
+            said = doubt_shape(export.surface_ratio, image.size)
+            image = replace(image, notices=(*image.notices, *said))
     elif not same_aspect(image.size, own):
         raise PictureError(
             f"{name} is {px(image.size)}, but the export's own reference image is "
@@ -202,7 +206,14 @@ def with_ratio(export: Export, ratio: tuple[float, float]) -> Export:
             f"{export.title}: its gaze is in pixels of the reference image, so a ratio is not "
             "enough. Give the reference image in its full size."
         )
-    return replace(export, image=plain_picture(ratio), image_problem="")
+    image = plain_picture(ratio)
+    doubts = doubt_shape(export.surface_ratio, image.size)
+    return replace(
+        export,
+        image=replace(image, notices=doubts),
+        image_problem="",
+        notices=(*export.notices, *doubts),
+    )
 
 
 def _check_gaze_inside(recordings: tuple[Recording, ...], size: Size, name: str) -> None:

@@ -27,6 +27,8 @@ from gazeheat_core.model import Frame
 GAZE_FILE = "gaze.csv"
 FIXATIONS_FILE = "fixations.csv"
 SECTIONS_FILE = "sections.csv"
+# Where the corners of a surface were seen; the second is what it was called until 2023.
+CORNERS_FILES = ("surface_positions.csv", "aoi_positions.csv")
 # The name of an export whose files came without a folder or a ZIP.
 UNTITLED = "Untitled export"
 PICTURE_STEMS = ("reference_image", "plane_image")
@@ -101,6 +103,11 @@ class FoundExport:
     def sections(self) -> SourceFile | None:
         """The table that lists recordings and their sections."""
         return self._file(SECTIONS_FILE)
+
+    @property
+    def corners(self) -> SourceFile | None:
+        """The table of the surface's corners."""
+        return next((file for name in CORNERS_FILES if (file := self._file(name))), None)
 
     @property
     def picture(self) -> SourceFile | None:

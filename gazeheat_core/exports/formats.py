@@ -448,6 +448,8 @@ RAW_FIXATIONS = replace(
     hint="these are fixations in a raw recording's scene camera, not mapped to a picture. "
     f"{HOW_TO_MAP}",
 )
+# The corners of a surface in the scene camera, x and y of each.
+CORNERS = tuple(f"{corner} {axis} [px]" for corner in ("tl", "tr", "br", "bl") for axis in "xy")
 SECTIONS = SectionList(
     recording="recording id",
     section="section id",

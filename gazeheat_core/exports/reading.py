@@ -41,6 +41,7 @@ from gazeheat_core.exports.judging import (
     px,
 )
 from gazeheat_core.exports.picture import as_guess, read_pictures, stated_sizes
+from gazeheat_core.exports.surfaces import doubt_shape, read_ratio
 from gazeheat_core.exports.tables import Layout, Rows, Span, Table
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import (
@@ -763,6 +764,7 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         unassigned_fixations=0 if fixations is None else fixations.rows_beside(gaze.sections),
         notices=tuple(notices),
         grid_size=grid_size,
+        surface_ratio=read_ratio(found) if image is None else None,
     )
 
 
@@ -985,4 +987,8 @@ def read_images(found: FoundExport) -> tuple[list[ReferenceImage], str]:
     except GazeheatError as error:
         return [], str(error)
     said = (found.picture_notice,) if found.picture_notice else ()
-    return [replace(image, notices=(*said, *image.notices)) for image in images], ""
+    ratio = read_ratio(found)
+    return [
+        replace(image, notices=(*said, *image.notices, *doubt_shape(ratio, image.size)))
+        for image in images
+    ], ""
