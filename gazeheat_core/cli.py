@@ -128,6 +128,9 @@ def exit_status(work: Callable[[], object]) -> int:
     """Do the work of a command, say what goes wrong in one line, and return its exit status."""
     try:
         work()
+    except PictureMissingError as error:
+        _say(f"{error} Name it with --image FILE or, for a surface, its shape with --ratio W:H.")
+        return EXIT_BAD_INPUT
     except GazeheatError as error:
         _say(str(error))
         return EXIT_BAD_INPUT
