@@ -287,13 +287,19 @@ def doubt_picture(export: Enrichment[Any]) -> str:
 
 
 def fits_turned(grid: Grid, codes: IntArray) -> bool:
-    """Tell whether no sample lies where only this way of turning a picture has a part of it."""
+    """Tell whether as many samples may lie on a picture that is turned to the side.
+
+    Samples that lie on it only when it is turned are among those outside, but which ones is not
+    known. So the answer is no only where fewer samples lie outside than on the part of the
+    picture that only this way has.
+    """
     bins = codes[: grid.outside].reshape(grid.shape)
     common = min(grid.size)
     columns, rows = (
         -(-common * count // side) for count, side in zip(grid.shape[::-1], grid.size, strict=True)
     )
-    return not (bins[rows:].any() or bins[:, columns:].any())
+    only_here = int(bins[rows:].sum() + bins[:, columns:].sum())
+    return only_here <= int(codes[grid.outside])
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,9 +81,9 @@ _PLAIN_GREY = (236, 236, 236)
 # What is said of a rotation tag where the gaze is in pixels.
 _WHERE_GAZE_LIES = ", which is where the gaze lies."
 _A_GUESS = (
-    ". The gaze does not tell whether that is right, since as much of it lies on the picture the "
-    "other way. If the picture lies on its side or is mirrored, turn it in a picture editor, save "
-    "it, and give that file."
+    ". The gaze does not tell whether that is right, since about as much of it lies on the "
+    "picture the other way. If the picture lies on its side or is mirrored, turn it in a picture "
+    "editor, save it, and give that file."
 )
 
 # Two steps of 255 cannot be seen, and tell sRGB in all its spellings from other colours.

@@ -31,6 +31,7 @@ from gazeheat_core.exports.finding import FoundExport
 from gazeheat_core.exports.formats import check_ids, find_layout
 from gazeheat_core.exports.judging import (
     Tally,
+    count_codes,
     count_tracked,
     doubt_picture,
     fits_turned,
@@ -736,8 +737,10 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
     images, problem = read_images(found)
     inside = [count_inside(recordings, one.size) for one in images]
     image = images[inside.index(max(inside))] if images else None
-    if image is not None and inside.count(max(inside)) > 1:
-        image = as_guess(image)
+    if image is not None and len(images) > 1:
+        grid = Grid.over(image.size, found.frame)
+        if fits_turned(grid, count_codes(grid, recordings)):
+            image = as_guess(image)
     doubts: list[str] = []
     if image is not None or found.frame is not None:
         size = (1, 1) if image is None else image.size
