@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gazeheat_core.errors import many, percent, up_to, where
-from gazeheat_core.exports.judging import px
+from gazeheat_core.exports.judging import FEW_FOR_SIZE, doubt_size, px
 from gazeheat_core.model import IntArray
 from gazeheat_core.selection import Counts, select
 from gazeheat_core.settings import MEASURE, WEIGHT
@@ -48,14 +48,6 @@ MOST_IN_GAPS = 0.05
 # How far the intervals of two trackers of the same kind are apart at most.
 MOST_INTERVAL_APART = 0.1
 
-# How much of each side the gaze must leave free before its picture is doubted; how near to the
-# corner it must begin, and how much must lie at its end, both as parts of its own extent.
-HALF_FREE = 0.5
-CORNER = 0.2
-EDGE_STRIP = 0.1
-EDGE_SHARE = 0.02
-# A second at 200 Hz. People who were asked to look at one thing leave more of the picture free.
-FEW_FOR_SIZE = 200
 
 # Fewer fixations of a recording do not tell the direction of an axis.
 FEW_FIXATIONS = 5
@@ -109,7 +101,11 @@ def check_study(study: Study) -> tuple[Check, ...]:
     """
     total = np.zeros(study.grid.shape, np.int64)
     seen = tuple(_look(study, total))
-    made = [_size(study, total), *(check(seen) for check in _CHECKS), _unreadable(study, seen)]
+    made = [
+        _size(study, total, seen),
+        *(check(seen) for check in _CHECKS),
+        _unreadable(study, seen),
+    ]
     return tuple(sorted(made, key=lambda check: -check.severity))
 
 
@@ -221,15 +217,8 @@ def _check(
     return Check(slug, title, severity, sentence, named, len(found) - len(named))
 
 
-def _size(study: Study, total: IntArray) -> Check:
-    """Check that the gaze spans the picture.
-
-    Gaze in the pixels of a smaller picture fills the top left of a larger one as far as the
-    smaller one would reach, and ends there. So the picture is doubted only when the gaze ends
-    before the middle of both sides, begins at the top left corner, and is not thin where it
-    ends: single spots of gaze thin out, and gaze elsewhere on the picture does not begin in its
-    corner. Parts of a surface fit a picture of any size.
-    """
+def _size(study: Study, total: IntArray, seen: Sequence[_Seen]) -> Check:
+    """Check that the gaze spans the picture, as `doubt_size`."""
 
     def check(sentence: str, severity: int = 0) -> Check:
         return Check("size", "Size of picture and gaze", severity, sentence)
@@ -239,47 +228,18 @@ def _size(study: Study, total: IntArray) -> Check:
     used = int(total.sum())
     if used < FEW_FOR_SIZE:
         return check(f"{many(used, 'sample')} on the picture, too few to tell.")
-    rows, columns = total.shape
-    width, height = study.grid.size
-    sides = [_Extent.along(total.sum(axis=axis)) for axis in (0, 1)]
-    across, down = sides
-    if not all(side.ends_early for side in sides):
-        spans = (
-            round((across.end - across.start) / columns * width),
-            round((down.end - down.start) / rows * height),
-        )
-        return check(f"The gaze spans {px(spans)} of the picture's {px(study.grid.size)}.")
-    reach = round(across.end / columns * width), round(down.end / rows * height)
+    outside = sum(one.counts.outside for one in seen)
+    doubt = doubt_size(study.grid, np.append(total.reshape(-1), [outside, 0]))
+    if doubt:
+        return check(doubt, 3)
+    sides = zip((0, 1), total.shape[::-1], study.grid.size, strict=True)
+    spans = []
+    for axis, count, length in sides:
+        some = np.flatnonzero(total.sum(axis=axis))
+        spans.append(round((int(some[-1]) + 1 - int(some[0])) / count * length))
     return check(
-        f"The gaze fills only the top left {px(reach)} of the picture's {px(study.grid.size)}, "
-        "and ends there. It may belong to a picture of another size: then the map lies where "
-        "nobody looked. Compare the picture with the reference image in Pupil Cloud, and give "
-        "that one in its full size.",
-        3,
+        f"The gaze spans {px((spans[0], spans[1]))} of the picture's {px(study.grid.size)}."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Extent:
-    """From where to where gaze lies along a side, in bins."""
-
-    start: int
-    end: int
-    ends_early: bool
-
-    @classmethod
-    def along(cls, counts: IntArray) -> _Extent:
-        """Tell the extent of samples, given how many there are in each bin of a side."""
-        some = np.flatnonzero(counts)
-        start, end = int(some[0]), int(some[-1]) + 1
-        strip = max(1, round(EDGE_STRIP * end))
-        at_end = counts[end - strip : end].sum()
-        is_early = (
-            end <= HALF_FREE * len(counts)
-            and start <= CORNER * end
-            and at_end >= EDGE_SHARE * counts.sum()
-        )
-        return cls(start, end, bool(is_early))
 
 
 def _no_gaze(seen: Sequence[_Seen]) -> Check:

@@ -24,6 +24,7 @@ from gazeheat_core.account import Account, differences, find_account
 from gazeheat_core.cache import StudyCache, open_cache
 from gazeheat_core.errors import (
     GazeheatError,
+    LimitError,
     PictureError,
     PictureMissingError,
     SettingError,
@@ -42,7 +43,9 @@ from gazeheat_core.exports import (
     with_ratio,
 )
 from gazeheat_core.exports.finding import SECTIONS_FILE
+from gazeheat_core.exports.judging import doubt_picture
 from gazeheat_core.exports.reading import read_images
+from gazeheat_core.exports.surfaces import read_ratio
 from gazeheat_core.figure import FIGURE_KINDS
 from gazeheat_core.heatmap import make_heatmap
 from gazeheat_core.images import IMAGE_FILES, ImageFile
@@ -125,6 +128,9 @@ def exit_status(work: Callable[[], object]) -> int:
     """Do the work of a command, say what goes wrong in one line, and return its exit status."""
     try:
         work()
+    except PictureMissingError as error:
+        _say(f"{error} Name it with --image FILE or, for a surface, its shape with --ratio W:H.")
+        return EXIT_BAD_INPUT
     except GazeheatError as error:
         _say(str(error))
         return EXIT_BAD_INPUT
@@ -585,16 +591,24 @@ def _start(
 
 
 def _result(pending: PendingStudy, given: str, folder: PurePosixPath, options: Options) -> Study:
+    misfit: PictureMissingError | None = None
     try:
-        return _with_ground(pending.result(), options)
-    except PictureMissingError:
-        if options.image is None:
-            raise
-    # The export's own picture does not fit its gaze, so the given picture is checked against
-    # the samples, not against the export's own picture.
+        study = pending.result()
+        if options.image is None or not doubt_picture(study):
+            return _with_ground(study, options)
+    except PictureMissingError as error:
+        misfit = error
+    # The export's own picture does not fit its gaze, or may not, so the given picture is checked
+    # against the samples, which also tell how far the gaze reaches.
     with open_source(given) as files:
         (one,), _ = find_exports([file for file in files if file.folder == folder])
-        return track_export(_with_ground(read_export(one), options))
+        try:
+            export = read_export(one)
+        except LimitError:
+            if misfit is None or options.image is not None:
+                raise
+            raise misfit from None
+        return track_export(_with_ground(export, options))
 
 
 def _same(study: Study) -> Study:
@@ -606,7 +620,8 @@ def _grounds(found: FoundExport, options: Options) -> list[ReferenceImage]:
     own, _ = read_images(found)
     if own or found.frame is None or (options.image is None and options.ratio is None):
         return own
-    bare = Export(found.name, found.kind, (), frame=found.frame)
+    ratio = read_ratio(found)
+    bare = Export(found.name, found.kind, (), frame=found.frame, surface_ratio=ratio)
     image = _with_ground(bare, options).image
     return [] if image is None else [image]
 

@@ -249,10 +249,17 @@ class Enrichment(Generic[AnyRecording]):
         """
         if self.image is None:
             problem = self.image_problem or f"{self.title}: the export holds no reference image."
+            seen = ""
+            if isinstance(self, Export):
+                if self.grid_size is not None:
+                    raise PictureMissingError(problem)
+                if self.surface_ratio is not None:
+                    ratio = ratio_text(self.surface_ratio)
+                    seen = f" The scene camera saw the surface at about {ratio}."
             raise PictureMissingError(
                 f"{problem} Give the picture that the gaze was mapped to"
                 + (
-                    ", or the surface's width : height ratio."
+                    f", or the surface's width : height ratio.{seen}"
                     if self.unit == "normalized"
                     else " (in Pupil Cloud: the enrichment's reference image, in its full size)."
                 )
@@ -268,12 +275,16 @@ class Export(Enrichment[Recording]):
     ----------
     grid_size : (int, int) or None
         Size of the picture that the bins have the shape of, where `image` is one that was
-        given in its place.
+        given in its place, or is still missing since that picture is too large to be read.
+    surface_ratio : float or None
+        How many times as wide as high the surface was seen, of one without a picture; None
+        where that is not known.
     has_times : bool
         False where the tables have no times that can be read: all moments are then 0.
     """
 
     grid_size: Size | None = None
+    surface_ratio: float | None = None
     has_times: bool = True
 
     @property
@@ -286,6 +297,17 @@ class Export(Enrichment[Recording]):
 def frame_unit(frame: Frame | None) -> Unit:
     """Return the unit of positions between the borders of a frame."""
     return "px" if frame is None else "normalized"
+
+
+def ratio_text(ratio: float) -> str:
+    """Write how many times as wide as high something is.
+
+    Examples
+    --------
+    >>> ratio_text(1.52), ratio_text(0.25), ratio_text(12.0)
+    ('1.5 : 1', '1 : 4', '12 : 1')
+    """
+    return f"{ratio:.2g} : 1" if ratio >= 1 else f"1 : {1 / ratio:.2g}"
 
 
 def count_inside(recordings: tuple[Recording, ...], extent: tuple[float, float]) -> int:

@@ -153,8 +153,7 @@ class PendingStudy:
 
     def _judged(self, study: Study, rounded: bool) -> Study:
         """Judge what is kept; its rows were judged before it was."""
-        image = next(image for image in self.images if image.size == study.grid.size)
-        return judge_again(self.found, study, image, rounded, self.notices)
+        return judge_again(self.found, study, self.images, rounded, self.notices)
 
     def _joined(self) -> Study:
         notices = list(self.notices)

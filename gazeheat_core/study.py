@@ -263,7 +263,8 @@ def track_export(export: Export) -> Study:
     PictureMissingError
         When the export has no picture yet, so that there is no grid.
     """
-    grid = Grid.over(export.grid_size or export.size(), export.frame)
+    size = export.size()
+    grid = Grid.over(export.grid_size or size, export.frame)
     read = [[_builders(section, grid) for section in one.sections] for one in export.recordings]
     rounded = are_rounded(gaze.whole_seconds for sections in read for gaze, _ in sections)
     recordings = tuple(

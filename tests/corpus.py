@@ -1423,7 +1423,7 @@ def _pictures():
     pictured(
         "a HEIC file by its name",
         heic_bytes,
-        refused("no reference image", "Give the picture"),
+        refused("reference_image.heic", "HEIC", "damaged", "JPEG"),
         as_name="reference_image.heic",
     )
     pictured(
@@ -1542,8 +1542,8 @@ def _pictures():
     )
     case(
         "picture: of 108 megapixels, given a smaller one",
-        lambda: study(gaze_text(scaled(37.5)), picture=png((12_000, 9_000))),
-        refused("photo.jpg", "320 × 200 px", "samples"),
+        lambda: study(gaze_text(scaled(40)), picture=png((12_800, 8_000))),
+        drawn(notices=[["photo.jpg", "320 × 200 px", "12,800 × 8,000 px"]]),
         picture=("photo.jpg", lambda: picture_bytes(SIZE)),
     )
     case(
@@ -1753,7 +1753,7 @@ def _mixtures():
             "gaze.csv": gaze_text().encode(),
             "IMG_1234.HEIC": heic_bytes(),
         },
-        refused("no reference image", "Give the picture"),
+        refused("IMG_1234.HEIC", "HEIC", "damaged", "JPEG"),
     )
     mixture(
         "the gaze and two pictures",

@@ -778,6 +778,19 @@ def test_a_picture_of_another_size_is_refused_with_both_sizes():
     assert page.subheader[0].value == "Which picture was looked at?"
 
 
+def test_a_picture_in_doubt_is_drawn_with_a_notice_and_can_be_replaced_by_the_right_one():
+    rows = [Row(x + 0.5, y + 0.5) for x in range(40) for y in range(30)]
+    page = drop(app(), shelf__zip=builders.export_zip(rows=rows, size=None))
+    page = drop(page, phone__png=builders.picture_bytes((100, 75), "PNG"))
+    (notice,) = infos(page)
+    assert notice.startswith("The gaze fills only the top left 40 × 30 px of the picture's 100")
+    page = drop(page, cloud__png=builders.picture_bytes((40, 30), "PNG"))
+    (notice,) = infos(page)
+    assert notice.startswith("cloud.png is 40 × 30 px. It takes the place of the picture of 100")
+    (opened,) = page.session_state["visit"].opened.values()
+    assert (opened.export.grid.size, opened.positions) == ((40, 30), None)
+
+
 def test_a_lone_picture_goes_to_the_open_export():
     page = drop(app(), shelf__zip=builders.export_zip(size=None))
     page = drop(page, p__png=builders.picture_bytes((40, 30), "PNG"))
@@ -791,6 +804,19 @@ def test_a_surface_without_a_picture_gets_a_plain_ground():
     check(page.number_input[1].set_value(3.0).run())
     page = click(page, "Use plain ground")
     assert line(page) == ALL_COUNTED
+
+
+def test_the_ratio_that_the_scene_camera_saw_is_filled_in():
+    head = [f"{corner} {axis} [px]" for corner in ("tl", "tr", "br", "bl") for axis in "xy"]
+    frame = [0, 0, 500, 0, 500, 200, 0, 200]
+    files = builders.export_files(kind=MM, size=None)
+    corners = builders.lines(head, *[frame] * 60)
+    files["surface_positions.csv"] = corners.encode()
+    page = drop(app(), wall__zip=builders.write_zip(io.BytesIO(), files).getvalue())
+    assert [one.value for one in page.number_input] == [2.5, 1.0]
+    page = click(page, "Use plain ground")
+    (opened,) = page.session_state["visit"].opened.values()
+    assert opened.export.size() == (1500, 600)
 
 
 def test_a_ratio_no_surface_has_is_explained():

@@ -156,7 +156,7 @@ def test_arrows_between_the_page_s_rooms_run_one_way(file):
     assert rooms <= ROOMS[file.stem]
 
 
-# sources ← tables, picture ← columns ← formats, contents ← finding ← judging ← reading
+# sources ← tables, picture ← columns ← formats, contents ← finding ← judging, surfaces ← reading
 STAIR = {
     "sources": set(),
     "tables": {"sources"},
@@ -166,7 +166,17 @@ STAIR = {
     "contents": {"columns", "tables", "sources"},
     "finding": {"contents", "formats", "columns", "tables", "sources"},
     "judging": {"finding", "columns", "tables"},
-    "reading": {"judging", "finding", "contents", "formats", "columns", "tables", "picture"}
+    "surfaces": {"finding", "formats", "columns", "tables"},
+    "reading": {
+        "judging",
+        "surfaces",
+        "finding",
+        "contents",
+        "formats",
+        "columns",
+        "tables",
+        "picture",
+    }
     | {"sources"},
 }
 STAIR["__init__"] = set(STAIR)

@@ -288,12 +288,36 @@ def test_a_given_picture_takes_the_place_of_one_that_does_not_fit(capsys, tmp_pa
     rows = [Row(20.0 + i % 20, 15.0 + i % 15) for i in range(40)]
     shelf = export_zip(tmp_path / "Shelf.zip", rows, size=(20, 15), fixations=None)
     words = ["of 40 detected samples lie on the picture, which is 20 × 15 px"]
+    words += ["The gaze reaches 39 × 29 px", "Name it with --image FILE"]
     assert_refused(capsys, shelf, "--out", tmp_path / "out", words=words)
     given = tmp_path / "given.png"
     given.write_bytes(picture_bytes((40, 30), "PNG"))
     (line,) = run(capsys, shelf, "--out", tmp_path / "out", "--image", given)
     assert line["image_size"] == {"width": 40, "height": 30}
     assert [one["used"] for one in line["recordings"]] == [40, 0]
+
+
+def test_a_given_picture_takes_the_place_of_one_in_doubt_in_its_own_size(capsys, tmp_path):
+    """The export's picture was enlarged; the picture that was mapped is given."""
+    rows = [Row(x + 0.5, y + 0.5) for x in range(40) for y in range(30)]
+    shelf = export_zip(tmp_path / "Shelf.zip", rows, size=(100, 75), fixations=None)
+    assert main([str(shelf), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr()
+    assert "gazeheat: The gaze fills only the top left 40 × 30 px of" in said.err
+    size, *_ = json.loads(said.out)["checks"]
+    assert (size["check"], size["ok"]) == ("size", False)
+    assert size["sentence"] in said.err
+    (tmp_path / "given.png").write_bytes(picture_bytes((40, 30), "PNG"))
+    options = ["--out", str(tmp_path / "out"), "--image", str(tmp_path / "given.png")]
+    assert main([str(shelf), *options]) == 0
+    said = capsys.readouterr()
+    line = json.loads(said.out)
+    assert line["image_size"] == {"width": 40, "height": 30}
+    assert all(check["ok"] for check in line["checks"] if check["check"] == "size")
+    assert said.err == (
+        "gazeheat: given.png is 40 × 30 px. It takes the place of the picture of 100 × 75 px in "
+        "its own size, since the gaze lies on it.\n"
+    )
 
 
 def test_images_of_an_earlier_run_are_replaced(shelf, out, capsys):

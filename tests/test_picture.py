@@ -14,11 +14,21 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 import gazeheat_core as gh
-from gazeheat_core.exports import Limits, read_export
+from gazeheat_core.exports import Limits, read_export, read_study
 from gazeheat_core.exports import find_exports as find
 from gazeheat_core.exports import open_source as opened
 from gazeheat_core.exports.picture import plain_picture, read_picture, same_aspect
-from tests.builders import EXIF_ORIENTATION, MM, RIM, Row, export_zip, picture, picture_bytes
+from tests.builders import (
+    EXIF_ORIENTATION,
+    MM,
+    RIM,
+    Row,
+    export_zip,
+    gaze_csv,
+    picture,
+    picture_bytes,
+)
+from tests.heic import HEIC, TURNED_HEIC
 
 SIZE = (60, 40)
 TURNED = (40, 60)
@@ -70,6 +80,38 @@ def test_other_formats_become_png(format):
     options = {"lossless": True} if format == "WEBP" else {}
     image = read_picture(encoded(picture(SIZE), format, **options), "p")
     assert (pixels(image) == np.asarray(picture(SIZE))).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "turned"),
+    [
+        (HEIC, False),
+        (TURNED_HEIC, True),
+        (encoded(picture(SIZE), "AVIF"), False),
+        (picture_bytes(SIZE, "AVIF", orientation=6), True),
+    ],
+    ids=["HEIC", "turned HEIC", "AVIF", "turned AVIF"],
+)
+@pytest.mark.parametrize("by_gaze", [False, True])
+def test_a_phones_heic_or_avif_becomes_png_turned_once(data, turned, by_gaze):
+    # Gaze would fit the picture as stored better, but every program turns these alike.
+    image = read_picture(data, "IMG_1.jpg", (lambda size: size == SIZE) if by_gaze else None)
+    expected = ImageOps.exif_transpose(picture(SIZE))
+    if turned:
+        expected = expected.transpose(Image.Transpose.ROTATE_270)
+    assert (image.size, image.notices) == (TURNED if turned else SIZE, ())
+    assert np.abs(pixels(image).astype(int) - np.asarray(expected)).max() <= 24  # small and lossy
+
+
+@pytest.mark.parametrize("data", [HEIC, encoded(picture(SIZE), "AVIF")], ids=["HEIC", "AVIF"])
+def test_limits_hold_for_heic_and_avif_before_they_are_decoded(data, monkeypatch):
+    with pytest.raises(gh.PictureError, match=r"IMG_1\.heic: this is an? .* damaged or incomplete"):
+        read_picture(data[: len(data) // 2], "IMG_1.heic")
+    monkeypatch.setattr(Image.Image, "load", None)
+    with pytest.raises(gh.LimitError, match="60 × 40 px, that is more than 0 megapixels"):
+        read_picture(data, "IMG_1.heic", limits=Limits(picture_pixels=2399))
+    with pytest.raises(gh.LimitError, match="MB of memory"):
+        read_picture(data, "IMG_1.heic", limits=Limits(picture_memory_bytes=-(10**6)))
 
 
 def test_a_jpeg_of_several_pictures_gives_the_first():
@@ -652,6 +694,20 @@ def test_gaze_in_pixels_tells_which_one_it_belongs_to(orientation, stored, turne
     assert used in image.notices[0]
 
 
+@pytest.mark.parametrize(
+    ("orientation", "stored", "turned", "is_guess"),
+    [(6, 9, 1, False), (6, 1, 9, False), (6, 5, 5, True), (3, 9, 9, True)],
+)
+def test_a_guess_between_the_meanings_of_a_rotation_tag_is_said(
+    orientation, stored, turned, is_guess
+):
+    counts = {SIZE: stored, TURNED: turned}
+    (notice,) = read_picture(marked(orientation), "photo", counts.__getitem__).notices
+    assert ("px, which is where the gaze lies." in notice) is not is_guess
+    assert ("px. The gaze does not tell whether that is right, since" in notice) is is_guess
+    assert ("turn it in a picture editor, save it, and give that file." in notice) is is_guess
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_turned_picture_is_the_one_that_pillow_makes(orientation, mode):
@@ -748,6 +804,12 @@ def export_of(rows=WIDE, **options):
     return export
 
 
+def study_of(rows, **options):
+    """The same over its picture, as the page reads it."""
+    with opened(gh.Upload("study.zip", io.BytesIO(export_zip(rows=rows, **options)))) as files:
+        return read_study(find(files)[0][0])
+
+
 @pytest.mark.parametrize(
     ("rows", "kind", "size", "use_turned"),
     [
@@ -765,6 +827,18 @@ def test_a_phone_photo_is_used_where_the_gaze_lies(rows, kind, size, use_turned)
     assert export.image.exif_transposed is use_turned
     assert "reference_image.jpeg" in export.notices[-1]
     assert ("turned, as" in export.notices[-1]) is use_turned
+    assert ("The gaze does not tell" in export.notices[-1]) is (rows is BOTH)
+    assert export.notices == study_of(rows, kind=kind, size=SIZE, picture_data=data).notices
+
+
+@pytest.mark.parametrize("name", ["reference_image.jpeg", "reference_image.heic", "IMG_1.HEIC"])
+def test_an_iphones_photo_is_the_picture_of_an_export_under_any_name(name):
+    files = [("gaze.csv", gaze_csv(WIDE).encode()), (name, HEIC)]
+    (export,) = gh.read_exports([gh.Upload(one, io.BytesIO(data)) for one, data in files])
+    assert (export.size(), export.image_problem) == (SIZE, "")
+    drawn = gh.render(heatmap(), export.image, gh.Look())
+    with Image.open(io.BytesIO(gh.encode_png(drawn.overlay))) as overlay:
+        assert (overlay.format, overlay.size) == ("PNG", SIZE)
 
 
 @pytest.mark.parametrize(
@@ -772,9 +846,8 @@ def test_a_phone_photo_is_used_where_the_gaze_lies(rows, kind, size, use_turned)
     [
         (b"nothing", "this is no picture"),
         (picture_bytes((300, 200))[:2000], "damaged or incomplete"),
-        (png(20_000, 20_000, (b"IDAT", b"")), "more than 100 megapixels"),
     ],
-    ids=["no picture", "truncated", "too many pixels"],
+    ids=["no picture", "truncated"],
 )
 def test_a_broken_picture_leaves_the_gaze(data, problem):
     export = export_of(picture_data=data)
@@ -788,11 +861,52 @@ def test_a_broken_picture_leaves_the_gaze(data, problem):
     assert (repaired.size(), repaired.image_problem) == (SIZE, "")
 
 
+LARGE = (24_000, 16_000)
+ON_LARGE = [Row(400.0 * x, 400.0 * y) for x, y, *_ in WIDE]
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_picture_of_too_many_pixels_gives_its_size_and_a_smaller_one_its_pixels(orientation):
+    size = LARGE if orientation == 1 else LARGE[::-1]
+    tag = b"MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHLHHL", 0x0112, 3, 1, orientation, 0, 0)
+    data = png(*size, (b"eXIf", tag), (b"IDAT", b""))
+    export = export_of(ON_LARGE, picture_data=data)
+    assert (export.image, export.grid_size, export.rows) == (None, LARGE, 3)
+    with pytest.raises(gh.PictureMissingError) as error:
+        gh.track_export(export)
+    assert str(error.value) == (
+        "Study_REFERENCE-IMAGE-MAPPER_Shelf_csv/reference_image.jpeg in study.zip: "
+        "{:,} × {:,} px, that is more than 100 megapixels. Give a smaller version of the picture "
+        "with the same aspect ratio. The gaze is placed by the size that its header states, "
+        "24,000 × 16,000 px: a smaller copy of it, not cropped, is enough.".format(*size)
+    )
+    given = gh.with_picture(export, picture_bytes(SIZE), "small.jpg")
+    assert given.notices[-1] == (
+        "small.jpg is 60 × 40 px, and stands for the export's own reference image, 24,000 × "
+        "16,000 px, which is too large to be read. Images are made in the size of small.jpg."
+    )
+    # The same bins as on a picture of 60 × 40 px whose gaze is in its own pixels.
+    study, small = gh.track_export(given), gh.track_export(export_of(WIDE, size=SIZE))
+    assert (study.size(), study.grid.size) == (SIZE, LARGE)
+    assert (gh.select(study)[0].bins == gh.select(small)[0].bins).all()
+    with pytest.raises(gh.PictureError, match=r"50 × 40 px, but .* 24,000 × 16,000 px: the shapes"):
+        gh.with_picture(export, picture_bytes((50, 40)), "crop.jpg")
+
+
+def test_the_size_of_a_picture_that_is_too_large_is_not_used_where_the_gaze_lies_elsewhere():
+    rows = [Row(30_000.0, 5.0)] * 30
+    export = export_of(rows, picture_data=png(*LARGE, (b"IDAT", b"")))
+    assert (export.image, export.grid_size) == (None, None)
+
+
 def test_a_picture_file_that_is_too_large():
-    limits = Limits(picture_bytes=100)
-    with opened(gh.Upload("study.zip", io.BytesIO(export_zip())), limits) as files:
+    limits = Limits(picture_bytes=700)
+    with opened(gh.Upload("study.zip", io.BytesIO(export_zip(size=SIZE))), limits) as files:
         export = read_export(find(files)[0][0])
     assert "reference_image.jpeg in study.zip: larger than" in export.image_problem
+    assert "its header states, 60 × 40 px: a smaller copy" in export.image_problem
+    given = gh.with_picture(export, picture_bytes((30, 20)), "small.jpg")
+    assert (given.size(), given.grid_size) == ((30, 20), SIZE)
 
 
 # ---------------------------------------------------------------- a picture given by hand
@@ -831,6 +945,61 @@ def test_without_an_own_picture_most_of_the_gaze_must_lie_on_it():
         gh.with_picture(export, picture_bytes((30, 20)), "small.jpg")
     words(error, "small.jpg is 30 × 20 px", "gaze reaches 50 × 30 px", "0 of 3 samples")
     words(error, "Give the reference image in the size that was uploaded")
+
+
+def spread(width, height, count=400):
+    """Gaze all over the pixels of a picture, its edges included."""
+    number = np.arange(count)
+    x, y = (number * 0.6180339) % 1 * width, (number * 0.7548776) % 1 * height
+    return [Row(float(a), float(b)) for a, b in zip(x, y, strict=True)]
+
+
+def places(export):
+    return gh.select(gh.track_export(export))[0].bins
+
+
+DOUBT = "The gaze fills only the top left "
+
+
+@pytest.mark.parametrize("has_own", [False, True])
+def test_a_larger_picture_than_the_one_that_was_mapped_is_drawn_with_a_notice(has_own):
+    rows = spread(160, 120)
+    export = export_of(rows, size=None, picture_data=picture_bytes((400, 300)) if has_own else None)
+    if not has_own:
+        export = gh.with_picture(export, picture_bytes((400, 300)), "phone.jpg")
+    (notice,) = export.notices
+    assert notice.startswith(f"{DOUBT}160 × 120 px of the picture's 400 × 300 px, and ends there.")
+    assert "is taken for the one" in notice
+    assert "with --image" in notice
+    # The right one takes its place, and the doubt is gone.
+    right = gh.with_picture(export, picture_bytes((160, 120)), "cloud.jpg")
+    assert right.notices == (
+        "cloud.jpg is 160 × 120 px. It takes the place of the picture of 400 × 300 px in its own "
+        "size, since the gaze lies on it.",
+    )
+    expected = export_of(rows, size=(160, 120))
+    assert expected.notices == ()
+    assert (places(right) == places(expected)).all()
+    # A larger one of the same shape says nothing new.
+    larger = gh.with_picture(export, picture_bytes((800, 600)), "large.jpg")
+    assert larger.size() == (400, 300)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        spread(300, 60),  # along the top
+        spread(160, 120, 199),  # too few to tell
+        [*spread(160, 120), Row(210.0, 20.0)],  # beyond
+        [*spread(160, 120), Row(-1.0, 20.0)],  # someone looked past the picture
+        [*(Row(x + 60, y / 3 + 50) for x, y, *_ in spread(100, 120))],  # one thing on it
+    ],
+    ids=["band", "few", "beyond", "past", "thing"],
+)
+def test_gaze_on_a_part_of_a_picture_is_not_doubted(rows):
+    if rows[-1].x == -1.0:
+        rows = [Row(row.x + 30, row.y + 50) for row in rows[:-1]] + rows[-1:]
+    assert export_of(rows, size=(400, 300)).notices == ()
 
 
 def test_gaze_in_absurd_numbers_is_told_without_a_crash():

@@ -16,6 +16,7 @@ from gazeheat_core.errors import GazeheatError, PictureError, UnmappedError
 from gazeheat_core.exports.finding import FoundExport, find_exports
 from gazeheat_core.exports.judging import (
     count_thousandfold_samples,
+    doubt_picture,
     gaze_reach,
     judge_decimal_points,
     judge_samples,
@@ -38,8 +39,9 @@ from gazeheat_core.exports.sources import (
     open_source,
     sources_of,
 )
+from gazeheat_core.exports.surfaces import doubt_shape
 from gazeheat_core.grid import Grid
-from gazeheat_core.model import Enrichment, Export, Recording, ReferenceImage, Size, count_inside
+from gazeheat_core.model import Enrichment, Export, Recording, Size, count_inside
 
 __all__ = [
     "LIMITS",
@@ -99,7 +101,10 @@ def with_picture(export: AnyExport, data: bytes, name: str) -> AnyExport:
     """Give an export a picture, or another one than its own.
 
     Gaze in pixels belongs to the full-size reference image: a picture of the same shape
-    is brought to that size, another shape is an error. Gaze in fractions of a surface
+    is brought to that size, another shape is an error. An own picture that is too large to be
+    read gives its size to the bins, and the one that stands for it its own to the images. Where
+    the own picture is in doubt, as `doubt_picture` tells, a smaller one that the gaze lies on
+    takes its place in its own size. Gaze in fractions of a surface
     fits any picture of the surface's shape, in that picture's own size. The bins stay those
     of the first picture.
 
@@ -119,35 +124,76 @@ def with_picture(export: AnyExport, data: bytes, name: str) -> AnyExport:
         When the gaze fits no picture, since it is in another unit than pixels.
     """
     is_px = export.unit == "px"
-    doubts: list[str] = []
-    its_own: ReferenceImage | None = export.image
+    own = _own_size(export)
 
     def fit(size: Size) -> int:
-        if its_own is not None:
-            return same_aspect(size, its_own.size)
+        if own is not None:
+            return same_aspect(size, own)
         return count_inside(_held(export), size)
 
     image = read_picture(data, name, fit if is_px else None)
-    if its_own is not None:
-        own = its_own.size
-        if not same_aspect(image.size, own):
-            raise PictureError(
-                f"{name} is {px(image.size)}, but the export's own reference image is "
-                f"{px(own)}: the shapes differ, so the gaze would not lie where people looked. "
-                "Give a picture with the same aspect ratio, not cropped."
+    notices, grid_size = export.notices, None
+    if own is None or _is_rather(export, image.size):
+        if is_px:
+            notices += tuple(_check_decimal_points(export.title, _held(export), image.size))
+            _check_gaze_inside(_held(export), image.size, name)
+            _, doubts = judge_samples(export.title, export.frame, image.size, _held(export))
+            if own is not None:
+                doubt = doubt_picture(export)
+                notices = (
+                    *(one for one in notices if one != doubt),
+                    f"{name} is {px(image.size)}. It takes the place of the picture of {px(own)} "
+                    "in its own size, since the gaze lies on it.",
+                )
+            notices += tuple(doubts)
+        elif isinstance(export, Export):
+            said = doubt_shape(export.surface_ratio, image.size)
+            image = replace(image, notices=(*image.notices, *said))
+    elif not same_aspect(image.size, own):
+        raise PictureError(
+            f"{name} is {px(image.size)}, but the export's own reference image is "
+            f"{px(own)}: the shapes differ, so the gaze would not lie where people looked. "
+            "Give a picture with the same aspect ratio, not cropped."
+        )
+    else:
+        grid_size = (export.grid_size if isinstance(export, Export) else None) or own
+        if is_px and export.image is None:
+            notices += (
+                f"{name} is {px(image.size)}, and stands for the export's own reference image, "
+                f"{px(own)}, which is too large to be read. Images are made in the size of {name}.",
             )
-        if is_px and image.size != own:
+        elif is_px and image.size != own:
             notice = f"{name} is {px(image.size)}. It was brought to the size of the export's "
             image = resized_picture(image, own, f"{notice}own reference image, {px(own)}.")
-    elif is_px:
-        doubts = _check_decimal_points(export.title, _held(export), image.size)
-        _check_gaze_inside(_held(export), image.size, name)
-        judge_samples(export.title, export.frame, image.size, _held(export))
-    notices = (*export.notices, *image.notices, *doubts)
-    changes: dict[str, Any] = {"image": image, "image_problem": "", "notices": notices}
-    if isinstance(export, Export) and its_own is not None:
-        changes["grid_size"] = export.grid_size or its_own.size
+    changes: dict[str, Any] = {
+        "image": image,
+        "image_problem": "",
+        "notices": (*notices, *image.notices),
+    }
+    if isinstance(export, Export):
+        changes["grid_size"] = grid_size
     return replace(export, **changes)
+
+
+def _own_size(export: Enrichment[Any]) -> Size | None:
+    """Return the size of the picture that an export has, or of its own that is too large."""
+    if export.image is not None:
+        return export.image.size
+    return export.grid_size if isinstance(export, Export) else None
+
+
+def _is_rather(export: Enrichment[Any], size: Size) -> bool:
+    """Tell whether a picture is the one that was mapped, rather than the one that is there.
+
+    So it is where that one is in doubt, and next to all the gaze lies on this smaller one.
+    """
+    if not isinstance(export, Export) or not doubt_picture(export):
+        return False
+    own = export.size()
+    inside = count_inside(export.recordings, size)
+    return size[0] * size[1] < own[0] * own[1] and (
+        inside * 20 >= _count_detected(export.recordings) * 19
+    )
 
 
 def _held(export: Enrichment[Any]) -> tuple[Recording, ...]:
@@ -169,7 +215,14 @@ def with_ratio(export: Export, ratio: tuple[float, float]) -> Export:
             f"{export.title}: its gaze is in pixels of the reference image, so a ratio is not "
             "enough. Give the reference image in its full size."
         )
-    return replace(export, image=plain_picture(ratio), image_problem="")
+    image = plain_picture(ratio)
+    doubts = doubt_shape(export.surface_ratio, image.size)
+    return replace(
+        export,
+        image=replace(image, notices=doubts),
+        image_problem="",
+        notices=(*export.notices, *doubts),
+    )
 
 
 def _check_decimal_points(title: str, recordings: tuple[Recording, ...], size: Size) -> list[str]:
@@ -180,8 +233,7 @@ def _check_decimal_points(title: str, recordings: tuple[Recording, ...], size: S
 
 
 def _check_gaze_inside(recordings: tuple[Recording, ...], size: Size, name: str) -> None:
-    gaze = [section.gaze for recording in recordings for section in recording.sections]
-    detected = sum(int(np.count_nonzero(np.isfinite(g.x))) for g in gaze)
+    detected = _count_detected(recordings)
     inside = count_inside(recordings, size)
     if inside * 2 >= detected:
         return
@@ -190,3 +242,8 @@ def _check_gaze_inside(recordings: tuple[Recording, ...], size: Size, name: str)
         f"{inside:,} of {detected:,} samples lie on it. Give the reference image in the size that "
         "was uploaded to Pupil Cloud."
     )
+
+
+def _count_detected(recordings: tuple[Recording, ...]) -> int:
+    gaze = [section.gaze for recording in recordings for section in recording.sections]
+    return sum(int(np.count_nonzero(np.isfinite(g.x))) for g in gaze)

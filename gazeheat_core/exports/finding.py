@@ -33,10 +33,15 @@ from gazeheat_core.model import Frame
 GAZE_FILE = "gaze.csv"
 FIXATIONS_FILE = "fixations.csv"
 SECTIONS_FILE = "sections.csv"
+# Where the corners of a surface were seen; the second is what it was called until 2023.
+CORNERS_FILES = ("surface_positions.csv", "aoi_positions.csv")
 # The name of an export whose files came without a folder or a ZIP.
 UNTITLED = "Untitled export"
 PICTURE_STEMS = ("reference_image", "plane_image")
-PICTURE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PICTURE_SUFFIXES = (
+    *(".jpeg", ".jpg", ".png", ".heic", ".heif", ".avif"),
+    *(".webp", ".bmp", ".tif", ".tiff"),
+)
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".tab", ".xlsx", ".xls")
 
 # Problems of one source that are told one by one.
@@ -127,6 +132,11 @@ class FoundExport:
     def is_of_pupil_cloud(self) -> bool:
         """Whether Pupil Cloud made it."""
         return self.format in formats.OF_PUPIL_CLOUD
+
+    @property
+    def corners(self) -> SourceFile | None:
+        """The table of the surface's corners."""
+        return next((file for name in CORNERS_FILES if (file := _file(self.files, name))), None)
 
     @property
     def picture(self) -> SourceFile | None:

@@ -105,6 +105,8 @@ RAW_FIXATIONS = replace(
 )
 # Tables of areas of interest repeat columns of fixations.
 AREAS = "aoi id|label id"
+# The corners of a surface in the scene camera, x and y of each.
+CORNERS = tuple(f"{corner} {axis} [px]" for corner in ("tl", "tr", "br", "bl") for axis in "xy")
 SECTIONS = SectionList(
     recording="recording id",
     section="section id",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from gazeheat_core.exports.finding import FoundExport
 from gazeheat_core.exports.tables import Tally
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import (
+    Enrichment,
+    Export,
     FloatArray,
     Frame,
     GazeSamples,
@@ -22,7 +25,7 @@ from gazeheat_core.model import (
     Size,
     recording_labels,
 )
-from gazeheat_core.study import RecordingTracks
+from gazeheat_core.study import RecordingTracks, Study
 
 AnyRecordings: TypeAlias = Sequence[Recording] | Sequence[RecordingTracks]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -41,6 +44,17 @@ _TIMES = 1_000
 _ON_SURFACE = "surface", "451 of 0.451"
 # Nothing that was looked at lies so many pictures away.
 _FAR = 10
+# A second at 200 Hz. People who were asked to look at one thing leave more of the picture free.
+FEW_FOR_SIZE = 200
+# How much of each side the gaze must leave free before its picture is doubted, and how alike
+# the parts of both sides must be that it reaches.
+_HALF_FREE = 0.5
+_ALIKE = 0.9
+# How near to the corner the gaze must begin, and how much must lie at its end, both as parts of
+# its own extent.
+_CORNER = 0.2
+_EDGE_STRIP = 0.1
+_EDGE_SHARE = 0.02
 
 
 def judge_gaze(
@@ -268,12 +282,17 @@ def judge_samples(
 ) -> tuple[str, list[str]]:
     """Judge the positions of samples that are held, as `judge_positions`."""
     grid = Grid.over(size, frame)
+    return judge_positions(label, frame, grid, count_codes(grid, recordings), thousandfold)
+
+
+def count_codes(grid: Grid, recordings: tuple[Recording, ...]) -> IntArray:
+    """Count the samples that are held by their codes, shape (grid.codes,)."""
     codes = np.zeros(grid.codes, np.int64)
     for recording in recordings:
         for section in recording.sections:
             cells = grid.cells(section.gaze.x, section.gaze.y)
             codes += np.bincount(cells, minlength=grid.codes)
-    return judge_positions(label, frame, grid, codes, thousandfold)
+    return codes
 
 
 def judge_positions(
@@ -348,7 +367,111 @@ def judge_positions(
             f"which is {px(grid.size)}. So the gaze is in pixels of another picture, or of this "
             "one in another size."
         ), []
-    return "", []
+    doubt = doubt_size(grid, codes)
+    return "", [doubt] if doubt else []
+
+
+def doubt_size(grid: Grid, codes: IntArray) -> str:
+    """Say that a picture may be larger than the one that gaze in pixels was mapped to.
+
+    Gaze in the pixels of a smaller picture reaches the same part of both sides of a larger one
+    of its shape, as far as the smaller one would reach, and nothing lies beyond. So the picture
+    is doubted when the gaze ends before the middle of both sides, and either at about the same
+    part of them, with no detected sample beside the picture, or so: it begins at the top left
+    corner and is not thin where it ends. Gaze on one thing, or on a part, mostly does neither.
+
+    Parameters
+    ----------
+    grid : Grid
+        Over the picture.
+    codes : int64 array, shape (grid.codes,)
+        Samples with each code.
+
+    Returns
+    -------
+    str
+        Empty where there is no doubt, and where samples are too few to tell.
+    """
+    bins = codes[: grid.outside].reshape(grid.shape)
+    if bins.sum() < FEW_FOR_SIZE:
+        return ""
+    sides = [_Extent.along(bins.sum(axis=axis)) for axis in (0, 1)]
+    reached = sorted(side.part for side in sides)
+    is_alike = reached[0] >= _ALIKE * reached[1] and not codes[grid.outside]
+    if reached[1] > _HALF_FREE or not (is_alike or all(side.fills for side in sides)):
+        return ""
+    width, height = (
+        round(side.part * length) for side, length in zip(sides, grid.size, strict=True)
+    )
+    return (
+        f"The gaze fills only the top left {px((width, height))} of the picture's "
+        f"{px(grid.size)}, and ends there. The picture is taken for the one that the gaze was "
+        "mapped to, in its full size. If that one is smaller, the map lies where nobody looked: "
+        "compare them, and give the right one in the place of this picture, on the page or with "
+        "--image."
+    )
+
+
+def count_tracked(study: Study) -> IntArray:
+    """Count the samples of a study by their codes, shape (grid.codes,)."""
+    codes = np.zeros(study.grid.codes, np.int64)
+    for recording in study.recordings:
+        for section in recording.sections:
+            section.gaze.add_to(codes)
+    return codes
+
+
+def doubt_picture(export: Enrichment[Any]) -> str:
+    """Say that an export's picture may be larger than the one that was mapped, as `doubt_size`."""
+    if export.unit != "px" or export.image is None:
+        return ""
+    if isinstance(export, Study):
+        return doubt_size(export.grid, count_tracked(export))
+    assert isinstance(export, Export)
+    grid = Grid.over(export.grid_size or export.image.size, export.frame)
+    return doubt_size(grid, count_codes(grid, export.recordings))
+
+
+def fits_turned(grid: Grid, codes: IntArray) -> bool:
+    """Tell whether as many samples may lie on a picture that is turned to the side.
+
+    Samples that lie on it only when it is turned are among those outside, but which ones is not
+    known. So the answer is no only where fewer samples lie outside than on the part of the
+    picture that only this way has.
+    """
+    bins = codes[: grid.outside].reshape(grid.shape)
+    common = min(grid.size)
+    columns, rows = (
+        -(-common * count // side) for count, side in zip(grid.shape[::-1], grid.size, strict=True)
+    )
+    only_here = int(bins[rows:].sum() + bins[:, columns:].sum())
+    return only_here <= int(codes[grid.outside])
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """How far along a side gaze reaches.
+
+    Attributes
+    ----------
+    part : float
+        Where it ends, from 0 to 1.
+    fills : bool
+        Whether it begins near 0, and is not thin where it ends.
+    """
+
+    part: float
+    fills: bool
+
+    @classmethod
+    def along(cls, counts: IntArray) -> _Extent:
+        """Tell the extent of samples, given how many there are in each bin of a side."""
+        some = np.flatnonzero(counts)
+        start, end = int(some[0]), int(some[-1]) + 1
+        strip = max(1, round(_EDGE_STRIP * end))
+        at_end = counts[end - strip : end].sum()
+        fills = start <= _CORNER * end and at_end >= _EDGE_SHARE * counts.sum()
+        return cls(end / len(counts), bool(fills))
 
 
 def gaze_reach(recordings: tuple[Recording, ...]) -> Size:

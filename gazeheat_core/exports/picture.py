@@ -16,9 +16,11 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 import numpy as np
+import pi_heif
 from PIL import Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
 
 from gazeheat_core.errors import LONGEST_NAME, GazeheatError, LimitError, PictureError, shown
@@ -28,7 +30,7 @@ from gazeheat_core.png import encode_strips
 
 # A file's name and that of its ZIP.
 _LONGEST_LABEL = 2 * LONGEST_NAME + len(" in ")
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
 # Compressions of a TIFF whose decoding costs no more than its pixels; a JPEG inside a TIFF,
 # say, may have any number of passes.
 _TIFF_COMPRESSIONS = (
@@ -57,8 +59,12 @@ _GREY_MODES = ("1", "L", "LA", "La", "I")
 # Bytes a pixel that Pillow holds; four for every other mode.
 _MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 _WEBP_BYTES = 16
+# The video frame in up to 16 bits a colour, the colours made of it, and Pillow's own copy.
+_VIDEO_FRAME_BYTES = 14
 _FREE_BYTES = 6
-# File formats of phones and browsers that Pillow reads only with more libraries.
+# Formats whose way of turning is no EXIF tag but a part of the picture, which all follow.
+_TURNED_BY_ITSELF = ("AVIF", "HEIF")
+# What the first bytes of these say, for pictures that cannot be read.
 _FTYP_NAMES = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "a HEIC photo"),
     **dict.fromkeys((b"mif1", b"msf1"), "a HEIC photo"),
@@ -72,15 +78,25 @@ _START_OF_SCAN = b"\xda"
 PLAIN_LONGER_SIDE_PX = 1500
 _PLAIN_GREY = (236, 236, 236)
 
+# What is said of a rotation tag where the gaze is in pixels.
+_WHERE_GAZE_LIES = ", which is where the gaze lies."
+_A_GUESS = (
+    ". The gaze does not tell whether that is right, since about as much of it lies on the "
+    "picture the other way. If the picture lies on its side or is mirrored, turn it in a picture "
+    "editor, save it, and give that file."
+)
+
 # Two steps of 255 cannot be seen, and tell sRGB in all its spellings from other colours.
 _SAME_COLOUR = 2
 
-# Pillow warns, for the whole process, from 89 megapixels on; here the limit is ours, and it
-# is checked before a pixel is decoded. Its other warnings are about tags that it skips: what
-# matters to the user is an error or a notice.
+# Pillow warns, for the whole process, from 89 megapixels on, and refuses to tell the size of a
+# picture of twice as many. Here the limit is ours, and it is checked before a pixel is decoded.
+# Its other warnings are about tags that it skips: what matters to the user is an error or a
+# notice.
 if Image.MAX_IMAGE_PIXELS is not None:
-    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, LIMITS.picture_pixels)
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, LIMITS.picture_side_px**2)
 warnings.filterwarnings("ignore", module=r"PIL\.")
+pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 SampleCount = Callable[[Size], int]
 
@@ -112,7 +128,9 @@ def read_picture(
     meanings = _meanings(data, label, samples_inside is not None, limits)
     if samples_inside is None or len(meanings) == 1:
         return meanings[0].keep()
-    return max(meanings, key=lambda meaning: samples_inside(meaning.size)).keep()
+    inside = [samples_inside(meaning.size) for meaning in meanings]
+    best = meanings[inside.index(max(inside))].keep()
+    return as_guess(best) if inside.count(max(inside)) > 1 else best
 
 
 def read_pictures(
@@ -122,7 +140,7 @@ def read_pictures(
 
     A phone marks a turned photo with an EXIF tag, and viewers turn it. Gaze in pixels
     belongs to one of the two, the picture as stored or as turned: the one that more
-    samples lie on, and the first, as stored, when both hold the same number.
+    samples lie on, and the first, as stored, when both hold the same number; see `as_guess`.
 
     Parameters
     ----------
@@ -142,6 +160,12 @@ def read_pictures(
         When it has more pixels than the limits allow.
     """
     return tuple(meaning.keep() for meaning in _meanings(data, label, by_gaze, limits))
+
+
+def as_guess(image: ReferenceImage) -> ReferenceImage:
+    """Say of a picture with a rotation tag that the gaze does not tell which way it belongs."""
+    *rest, last = image.notices
+    return replace(image, notices=(*rest, last.removesuffix(_WHERE_GAZE_LIES) + _A_GUESS))
 
 
 class _Meaning(NamedTuple):
@@ -189,21 +213,20 @@ def _meanings(data: bytes, label: str, by_gaze: bool, limits: Limits) -> list[_M
 
 def _decode(data: bytes, label: str, by_gaze: bool, limits: Limits) -> list[_Meaning]:
     opened = Image.open(io.BytesIO(data), formats=_FORMATS)
-    size = opened.size
-    _check_pixels(label, size, limits)
+    _check_pixels(label, opened.size, limits)
     if opened.mode == "F":
         raise PictureError(
             f"{label}: a picture of floating point numbers has no colours. Save it as PNG."
         )
     scans = _count_scans(data) if isinstance(opened, JpegImagePlugin.JpegImageFile) else 1
-    _check_scans(label, size, scans, limits)
+    _check_scans(label, opened.size, scans, limits)
     if opened.format == "TIFF":
         _check_compression(label, opened)
     if opened.format != "JPEG":
         _check_memory(label, opened, _bytes_a_pixel(opened, scans), len(data), limits)
         # A PNG may carry tag and profile behind its pixels, and Pillow turns a TIFF.
         opened.load()
-        size = opened.size
+    size = opened.size
     orientation = _orientation(opened)
     colours, notices = _to_srgb(opened, label)
     is_plain = opened.mode in _PLAIN_MODES and opened.format in ("JPEG", "PNG")
@@ -218,14 +241,18 @@ def _decode(data: bytes, label: str, by_gaze: bool, limits: Limits) -> list[_Mea
     stored = _Meaning(label, size, opened, colours=colours, notices=notices)
     if orientation == 1:
         return [stored]
-    turned = stored._replace(
-        size=size if orientation < 5 else (size[1], size[0]), orientation=orientation
-    )
+    turned = stored._replace(size=_turned_size(size, orientation), orientation=orientation)
+    if opened.format in _TURNED_BY_ITSELF:
+        return [turned]
+
+    # Gaze fits two pictures of one size alike.
+    is_told = turned.size != size
+    by = (_WHERE_GAZE_LIES if is_told else _A_GUESS) if by_gaze else "."
 
     def told(used: _Meaning, how: str) -> _Meaning:
         notice = (
             f"{label} carries a rotation tag (EXIF {orientation}). It is used {how}: "
-            f"{_size(used.size)}" + (", which is where the gaze lies." if by_gaze else ".")
+            f"{_size(used.size)}{by}"
         )
         return used._replace(notices=(*notices, notice))
 
@@ -233,8 +260,37 @@ def _decode(data: bytes, label: str, by_gaze: bool, limits: Limits) -> list[_Mea
     if not by_gaze:
         return [as_shown]
     as_stored = told(stored, "as stored, without turning it")
-    # Gaze fits two pictures of one size alike.
-    return [as_stored, as_shown] if turned.size != size else [as_stored]
+    return [as_stored, as_shown] if is_told else [as_stored]
+
+
+def stated_sizes(data: bytes, *, by_gaze: bool) -> tuple[Size, ...]:
+    """Return the sizes that a picture may have by its first bytes, as `read_pictures`.
+
+    Parameters
+    ----------
+    data : bytes
+        The beginning of the file.
+    by_gaze : bool
+        As for `read_pictures`.
+
+    Returns
+    -------
+    tuple of (int, int)
+        Empty where they do not tell.
+    """
+    try:
+        opened = Image.open(io.BytesIO(data), formats=_FORMATS)
+        orientation, size = _orientation(opened), opened.size
+    except Exception:  # of any kind; what is wrong with the picture is told by who reads it
+        return ()
+    turned = _turned_size(size, orientation)
+    if not by_gaze or opened.format in _TURNED_BY_ITSELF:
+        return (turned,)
+    return (size, turned) if turned != size else (size,)
+
+
+def _turned_size(size: Size, orientation: int) -> Size:
+    return size if orientation < 5 else (size[1], size[0])
 
 
 @contextmanager
@@ -269,8 +325,8 @@ def _what_it_is(data: bytes) -> str:
         return "this is no picture. Give a JPEG or a PNG file."
     phones = ", as iPhones take them," if "HEIC" in name else ""
     return (
-        f"this is {name}{phones} which cannot be read here. "
-        "Save it as JPEG in its full size, and give that file."
+        f"this is {name}{phones} that is damaged or incomplete. Send or download it again, or "
+        "save it as JPEG in its full size, and give that file."
     )
 
 
@@ -442,6 +498,8 @@ def _bytes_a_pixel(opened: Image.Image, scans: int) -> float:
     """Memory that the decoding takes."""
     if opened.format == "WEBP":
         return _WEBP_BYTES
+    if opened.format in ("AVIF", "HEIF"):
+        return _VIDEO_FRAME_BYTES
     pixel = _MODE_BYTES.get(opened.mode, 4)
     if opened.format == "TIFF":
         # The data of one strip, which may be all, beside the pixels; or a copy when turned.

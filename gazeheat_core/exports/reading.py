@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -31,15 +31,20 @@ from gazeheat_core.exports.columns import Header, check_ids, find_layout
 from gazeheat_core.exports.contents import SectionKey, no_fixations
 from gazeheat_core.exports.finding import FoundExport
 from gazeheat_core.exports.judging import (
+    count_codes,
     count_thousandfold,
     count_thousandfold_samples,
+    count_tracked,
+    doubt_picture,
+    fits_turned,
     gaze_reach,
     judge_gaze,
     judge_positions,
     judge_samples,
     px,
 )
-from gazeheat_core.exports.picture import read_pictures
+from gazeheat_core.exports.picture import as_guess, read_pictures, stated_sizes
+from gazeheat_core.exports.surfaces import doubt_shape, read_ratio
 from gazeheat_core.exports.tables import Layout, Rows, Span, Table, Tally
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import (
@@ -51,6 +56,7 @@ from gazeheat_core.model import (
     Recording,
     ReferenceImage,
     Section,
+    Size,
     count_inside,
 )
 from gazeheat_core.stuck import say_stuck
@@ -470,7 +476,8 @@ def read_study(found: FoundExport, on_rows: OnRows | None = None) -> Study | Exp
     """Read an export over its picture, 9 bytes a gaze sample.
 
     An export without a picture, or with one that most of the gaze does not lie on, is read
-    as by `read_export`: its positions wait for a picture.
+    as by `read_export`: its positions wait for a picture. So is one whose picture is in doubt,
+    as `doubt_picture` tells.
 
     Raises
     ------
@@ -489,9 +496,13 @@ def read_study(found: FoundExport, on_rows: OnRows | None = None) -> Study | Exp
     gaze = read_tracks(gaze_table(found), grids, on_rows=on_rows)
     fixations = read_fixations(found, grids, notices)
     try:
-        return make_study(found, images, described, gaze, fixations, notices)
+        study = make_study(found, images, described, gaze, fixations, notices)
     except PictureMissingError:
         return read_export(found, on_rows)
+    if doubt_picture(study):
+        with suppress(LimitError):  # too large to be held: then it stays as it is
+            return read_export(found, on_rows)
+    return study
 
 
 def make_study(
@@ -540,13 +551,13 @@ def make_study(
         for builder in gaze.sections.values()
     )
     said = _judge_rows(found, study, gaze.is_rounded, detected, gaze.tally)
-    return judge_study(found, study, images[best], (*notices, *said), gaze.tally.thousandfold)
+    return judge_study(found, study, images, (*notices, *said), gaze.tally.thousandfold)
 
 
 def judge_again(
     found: FoundExport,
     study: Study,
-    image: ReferenceImage,
+    images: Sequence[ReferenceImage],
     rounded: bool,
     notices: Iterable[str] = (),
 ) -> Study:
@@ -556,7 +567,8 @@ def judge_again(
     ----------
     found : FoundExport
     study : Study
-    image : ReferenceImage
+    images : sequence of ReferenceImage
+        As for `judge_study`.
     rounded : bool
         Whether the timestamps are whole seconds.
     notices : iterable of str
@@ -568,7 +580,7 @@ def judge_again(
         As `make_study`.
     """
     return judge_study(
-        found, study, image, (*notices, *_judge_rows(found, study, rounded, 0, Tally()))
+        found, study, images, (*notices, *_judge_rows(found, study, rounded, 0, Tally()))
     )
 
 
@@ -596,7 +608,7 @@ def _count_inside(gaze: TableTracks, number: int, grid: Grid) -> int:
 def judge_study(
     found: FoundExport,
     study: Study,
-    image: ReferenceImage,
+    images: Sequence[ReferenceImage],
     notices: Iterable[str],
     thousandfold: int = 0,
 ) -> Study:
@@ -606,7 +618,8 @@ def judge_study(
     ----------
     found : FoundExport
     study : Study
-    image : ReferenceImage
+    images : sequence of ReferenceImage
+        What the reference image may be; the one of the grid's size is used.
     notices : iterable of str
         What was said before.
     thousandfold : int
@@ -619,15 +632,15 @@ def judge_study(
     ExportError
         When the positions are in another unit than the header says.
     """
-    codes = np.zeros(study.grid.codes, np.int64)
-    for recording in study.recordings:
-        for section in recording.sections:
-            section.gaze.add_to(codes)
+    codes = count_tracked(study)
     label = str(found.gaze.file)
     misfit, doubts = judge_positions(label, study.frame, study.grid, codes, thousandfold)
     if misfit:
         # Says which picture is wanted, as for an export that came without one.
         replace(study, image_problem=misfit).size()
+    image = next(image for image in images if image.size == study.grid.size)
+    if len(images) > 1 and fits_turned(study.grid, codes):
+        image = as_guess(image)
     # A copied folder has the same tracks under another name.
     study = replace(study, name=found.name, kind=found.kind, image=image)
     sections = [one.stretches for one in study.recordings]
@@ -747,7 +760,12 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
             int(np.count_nonzero(np.isfinite(own.arrays[3]))) for own in fixations.sections.values()
         )
     images, problem = read_images(found)
-    image = max(images, key=lambda one: count_inside(recordings, one.size), default=None)
+    inside = [count_inside(recordings, one.size) for one in images]
+    image = images[inside.index(max(inside))] if images else None
+    if image is not None and len(images) > 1:
+        grid = Grid.over(image.size, found.frame)
+        if fits_turned(grid, count_codes(grid, recordings)):
+            image = as_guess(image)
     size = (1, 1) if image is None else image.size
     has_place = image is not None or found.frame is not None
     tally = gaze.tally
@@ -770,6 +788,14 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         misfit, doubts = judge_samples(label, found.frame, size, recordings, tally.thousandfold)
         if misfit:
             image, problem = None, f"{misfit} The gaze reaches {px(gaze_reach(recordings))}."
+    grid_size = None
+    if found.frame is None and not images and problem:
+        grid_size = _too_large_size(found, recordings)
+        if grid_size is not None:
+            problem += (
+                f" The gaze is placed by the size that its header states, {px(grid_size)}: a "
+                "smaller copy of it, not cropped, is enough."
+            )
     notices += [*(image.notices if image is not None else ()), *doubts]
     return Export(
         name=found.name,
@@ -781,6 +807,8 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         unassigned_rows=unassigned,
         unassigned_fixations=0 if fixations is None else fixations.rows_beside(gaze.sections),
         notices=tuple(notices),
+        grid_size=grid_size,
+        surface_ratio=read_ratio(found) if image is None else None,
         has_times=found.contents is None or found.contents.has_times,
     )
 
@@ -809,6 +837,27 @@ def _read_contents(
     if not read.fixations:
         return gaze, None
     return gaze, TableSections(PlaceSums(limit), read.fixations)
+
+
+def _too_large_size(found: FoundExport, recordings: tuple[Recording, ...]) -> Size | None:
+    """Return the size of a picture that is too large to be read, where the gaze lies on it."""
+    file = found.picture
+    if file is None:
+        return None
+    limits = file.limits
+    try:
+        with file.open() as stream:
+            head = stream.read(limits.picture_bytes)
+            is_too_large = bool(stream.read(1))
+    except GazeheatError:
+        return None
+    sizes = stated_sizes(head, by_gaze=True)
+    size = max(sizes, key=lambda size: count_inside(recordings, size), default=None)
+    if size is None:
+        return None
+    is_too_large |= size[0] * size[1] > limits.picture_pixels or max(size) > limits.picture_side_px
+    misfit, _ = judge_samples(str(found.gaze.file), found.frame, size, recordings)
+    return size if is_too_large and not misfit else None
 
 
 def _read_positions(found: FoundExport, on_rows: OnRows | None) -> TableSections[Columns]:
@@ -1005,4 +1054,8 @@ def read_images(found: FoundExport) -> tuple[list[ReferenceImage], str]:
     except GazeheatError as error:
         return [], str(error)
     said = (found.picture_notice,) if found.picture_notice else ()
-    return [replace(image, notices=(*said, *image.notices)) for image in images], ""
+    ratio = read_ratio(found)
+    return [
+        replace(image, notices=(*said, *image.notices, *doubt_shape(ratio, image.size)))
+        for image in images
+    ], ""

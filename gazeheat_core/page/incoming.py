@@ -180,7 +180,7 @@ def take_only_picture(opened: Opened, file: UploadedFile) -> None:
 
 def take_picture(opened: Opened, upload: gh.Upload) -> None:
     """Give an open study the picture that was dropped; where that fails, say why."""
-    export = opened.export
+    export = opened.positions or opened.export
     with my_visit().in_words(), my_turn():
         opened.take(gh.with_picture(export, upload.stream.read(), upload.name))
 

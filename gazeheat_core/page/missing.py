@@ -21,10 +21,9 @@ def ask_for_picture(opened: Opened) -> None:
         picture = st.file_uploader(
             "The reference image" if export.unit == "px" else "A picture of the surface",
             key=f"picture-{my_visit().uploader}",
-            help="A JPEG or PNG. "
+            help="A JPEG, PNG, HEIC or AVIF file. "
             + (
-                "It must be the full-size picture that the enrichment was made with, since the "
-                "gaze is in its pixels."
+                _needed(export)
                 if export.unit == "px"
                 else "It must show the whole surface and nothing else."
             ),
@@ -34,11 +33,32 @@ def ask_for_picture(opened: Opened) -> None:
         if export.unit == "normalized" and isinstance(export, gh.Export):
             st.markdown("Or draw the heatmap on a plain ground of the surface's shape:")
             width, height, use = st.columns([1, 1, 1], vertical_alignment="bottom")
+            seen = export.surface_ratio
+            wide, high = (16.0, 9.0) if seen is None else _proposed(seen)
             ratio = (
-                width.number_input("Width", 0.1, 1000.0, 16.0),
-                height.number_input("Height", 0.1, 1000.0, 9.0),
+                width.number_input("Width", 0.1, 1000.0, wide),
+                height.number_input("Height", 0.1, 1000.0, high),
             )
+            if seen is not None:
+                st.caption(
+                    "Filled in as the scene camera saw the surface. Correct it if you know better."
+                )
             if use.button("Use plain ground", width="stretch"):
                 with my_visit().in_words():
                     opened.take(gh.with_ratio(export, ratio))
                 st.rerun()
+
+
+def _needed(export: gh.Export | gh.Study) -> str:
+    if isinstance(export, gh.Export) and export.grid_size is not None:
+        return "A smaller copy of the export's own picture, whole, of the same shape."
+    return (
+        "It must be the full-size picture that the enrichment was made with, since the gaze is "
+        "in its pixels."
+    )
+
+
+def _proposed(ratio: float) -> tuple[float, float]:
+    """Return a width and a height of a ratio, the shorter of them 1."""
+    ratio = min(max(ratio, 0.01), 100.0)
+    return (round(ratio, 2), 1.0) if ratio >= 1 else (1.0, round(1 / ratio, 2))

@@ -19,6 +19,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 import gazeheat_core as gh
 from gazeheat_core.errors import shown
 from gazeheat_core.exports import LIMITS, formats
+from gazeheat_core.exports.judging import doubt_picture
 from gazeheat_core.exports.sources import GIB
 from gazeheat_core.page.server import File, Loan, close_session
 from gazeheat_core.regions import check_regions, snapped
@@ -77,6 +78,9 @@ class Opened:
         The length of the longest section.
     window_s : (float, float) or None
         The window of time that is counted, after each section's beginning.
+    positions : Export or None
+        The study with its positions, as long as its picture is in doubt: it may be replaced by
+        one of another size.
     loan : Loan
         The files that the browser may fetch: the picture, and the downloads.
     ground : str
@@ -105,6 +109,7 @@ class Opened:
     measures: tuple[Measure, ...] = ()
     longest_s: float = 0.0
     window_s: tuple[float, float] | None = None
+    positions: gh.Export | None = None
     loan: Loan = field(default_factory=Loan)
     ground: str = ""
     closed: set[str] = field(default_factory=set)
@@ -124,8 +129,13 @@ class Opened:
         """Take an export, perhaps with a new picture, and prepare all that ticks need."""
         image = export.image
         if image is not None:
-            # With a picture, the positions are not needed any more.
-            study = export if isinstance(export, gh.Study) else gh.track_export(export)
+            # With a picture that is beyond doubt, the positions are not needed any more.
+            self.positions = None
+            study = export
+            if isinstance(export, gh.Export):
+                self.positions = export if doubt_picture(export) else None
+                study = gh.track_export(export)
+            assert isinstance(study, gh.Study)
             self.pool = gh.Pool.over(study)
             self.measures = gh.measures_of(study)
             self.longest_s = gh.longest_section_s(study)
@@ -270,7 +280,8 @@ class Opened:
     @property
     def size_bytes(self) -> int:
         """About the memory that it takes, without the histograms that are kept."""
-        return self.export.size_bytes
+        held = self.positions
+        return self.export.size_bytes + (0 if held is None else held.size_bytes)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
