@@ -14,6 +14,7 @@ import zipfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn, TypeAlias, cast
@@ -122,6 +123,18 @@ _ARCHIVE_SIGNATURES = {
 # `zipfile` unpacks the other methods, bzip2 and LZMA, without a bound on what one call gives.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _UTF8_NAME = 0x800
+# What the names in a ZIP are written in where it is not UTF-8: the ZIP's own, that of Windows
+# in western Europe, and that of Windows in Japan.
+_OLD_ENCODINGS = ("cp437", "cp1252", "cp932")
+_LETTERS = re.compile(r"[\x20-\x7eÀ-ÖØ-öø-ſ\u3005\u3041-\u30fe\u4e00-\u9fff\uff10-\uff9f]*")
+# Sizes and places in a ZIP are modulo this, where its packer left out the fields for larger ones.
+_PLAIN_SIZE_BYTES = 4 * GIB
+# Larger than anything that is unpacked.
+_NO_END = 2**63 - 1
+_FINDER_DAMAGE = (
+    "{label}: the data are damaged or incomplete, as in a ZIP of more than 4 GB that was packed "
+    "by the Finder. Give the files of the folder, or pack it with another program."
+)
 _ENCRYPTED = 0x1
 _LOCAL_HEADER_BYTES = 30
 
@@ -396,7 +409,11 @@ def _open_zip(name: str, stream: BinaryIO, limits: Limits) -> Iterator[list[Sour
     )
     with _explained(name, no_directory):
         first = _first_bytes(stream)
-        if first[:2] != b"PK":
+        # Some servers send a line end before the ZIP; `zipfile` finds its way by the end.
+        is_zip = first[:2] == b"PK"
+        if not is_zip and first not in _ARCHIVE_SIGNATURES:
+            is_zip = zipfile.is_zipfile(stream)
+        if not is_zip:
             raise SourceError(_not_a_zip(name, _ARCHIVE_SIGNATURES.get(first, "no ZIP")))
         size_bytes = _check_directory_size(name, stream, limits)
         archive = zipfile.ZipFile(stream)
@@ -410,6 +427,9 @@ def _list_zip(
     entries = archive.infolist()
     _check_entries(name, len(entries), limits)
     total = _Count(size_bytes)
+    is_finders = size_bytes >= _PLAIN_SIZE_BYTES or any(
+        "__MACOSX" in entry.filename for entry in entries
+    )
     # Where an entry ends at the latest, whatever the table of contents says of its size.
     borders = sorted({*(entry.header_offset for entry in entries), archive.start_dir})
     files: dict[PurePosixPath, SourceFile] = {}
@@ -432,29 +452,43 @@ def _list_zip(
         room = borders[place] if place < len(borders) else size_bytes
         room -= entry.header_offset + _LOCAL_HEADER_BYTES
         packed_bytes = max(0, min(entry.compress_size, room))
-        files[inside] = _zip_file(name, archive, entry, inside, packed_bytes, total, limits)
+        label = f"{shown(inside)} in {name}"
+        damage = _FINDER_DAMAGE.format(label=label) if is_finders else _damaged(label)
+        opener = _entry_opener(archive, entry, label, packed_bytes, total, damage, limits)
+        files[inside] = SourceFile(name, inside, entry.file_size, opener, limits=limits)
     return _in_order(name, list(files.values()))
 
 
 def _entry_name(entry: zipfile.ZipInfo) -> str:
-    """Return an entry's name; systems also write UTF-8 without the flag that says so."""
+    """Return an entry's name; systems also write UTF-8 without the flag that says so.
+
+    Of older encodings, it is the first in which the name is made of letters as people write
+    them.
+    """
     name = entry.filename
-    if not entry.flag_bits & _UTF8_NAME:
+    if entry.flag_bits & _UTF8_NAME:
+        return name
+    data = name.encode("cp437")
+    with suppress(UnicodeError):
+        return data.decode("utf-8")
+    for encoding in _OLD_ENCODINGS:
         with suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
+            decoded = data.decode(encoding)
+            if _LETTERS.fullmatch(decoded):
+                return decoded
     return name
 
 
-def _zip_file(
-    source: str,
+def _entry_opener(
     archive: zipfile.ZipFile,
     entry: zipfile.ZipInfo,
-    inside: PurePosixPath,
+    label: str,
     packed_bytes: int,
     total: _Count,
+    damage: str,
     limits: Limits,
-) -> SourceFile:
-    label = f"{shown(inside)} in {source}"
+) -> Callable[[], CountedStream]:
+    """Return what opens an entry of a ZIP."""
 
     def opener() -> CountedStream:
         if entry.compress_type not in _METHODS:
@@ -462,11 +496,18 @@ def _zip_file(
                 f"{label}: packed with a method that cannot be read here. "
                 "Unpack the ZIP and pack the folder again, or give its files."
             )
-        with _explained(label):
-            stream = cast(BinaryIO, archive.open(entry))
-        return CountedStream(stream, label, limits, packed_bytes=packed_bytes, total=total)
+        whole = copy(entry)
+        if entry.compress_type == zipfile.ZIP_DEFLATED:
+            # The Finder writes the size modulo 4 GB. Deflated data tell their own end, and the
+            # checksum tells whether they are whole.
+            whole.file_size = _NO_END
+        with _explained(label, damage):
+            stream = cast(BinaryIO, archive.open(whole))
+        return CountedStream(
+            stream, label, limits, packed_bytes=packed_bytes, total=total, damage=damage
+        )
 
-    return SourceFile(source, inside, entry.file_size, opener, limits=limits)
+    return opener
 
 
 def _check_directory_size(name: str, stream: BinaryIO, limits: Limits) -> int:
@@ -563,6 +604,8 @@ class CountedStream(io.RawIOBase):
         Whether closing this also closes the stream below.
     length : int, optional
         End after so many bytes.
+    damage : str
+        What is said of bytes that are damaged, if not the usual.
     """
 
     def __init__(
@@ -575,7 +618,9 @@ class CountedStream(io.RawIOBase):
         total: _Count | None = None,
         close: bool = True,
         length: int | None = None,
+        damage: str = "",
     ) -> None:
+        self._damage = damage
         self._stream = stream
         self._label = label
         self._limits = limits
@@ -603,7 +648,7 @@ class CountedStream(io.RawIOBase):
             return b"".join(iter(lambda: self.read(MIB), b""))
         if self._length is not None:
             size = min(size, self._length - self._own_bytes)
-        with _explained(self._label):
+        with _explained(self._label, self._damage):
             data = self._stream.read(size)
         self._own_bytes += len(data)
         self._total.bytes += len(data)
@@ -624,6 +669,7 @@ class CountedStream(io.RawIOBase):
             self._limits,
             packed_bytes=self._packed_bytes,
             total=self._total,
+            damage=self._damage,
         )
 
     def close(self) -> None:
