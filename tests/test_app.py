@@ -619,6 +619,7 @@ def test_the_log_tells_what_was_opened_without_names(caplog):
             ("gaze.csv", builders.gaze_csv([]).encode()), "no gaze below it", id="header-only"
         ),
         pytest.param(("notes.txt", b"hello"), "no gaze.csv found", id="something-else"),
+        pytest.param(("info.json", b"{}"), "what Safari leaves of a download", id="safari"),
     ],
 )
 def test_a_bad_file_is_explained_and_takes_nothing_away(file, words):

@@ -32,6 +32,14 @@ UNTITLED = "Untitled export"
 PICTURE_STEMS = ("reference_image", "plane_image")
 PICTURE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
+# In each download, and the only file beside the picture that Safari keeps of it.
+INFO_FILE = "info.json"
+SAFARI_LEFT = (
+    "This is what Safari leaves of a download: it unpacks the ZIP and keeps only the files that "
+    "it calls safe. Download the enrichment again with another browser, or first switch off "
+    "'Open \"safe\" files after downloading' in Safari's settings, under General."
+)
+
 # Problems of one source that are told one by one.
 _FEW_PROBLEMS = 5
 
@@ -134,6 +142,11 @@ def is_zip(name: str) -> bool:
 def is_gaze(name: str) -> bool:
     """Tell whether a file makes an export of its folder, by its name."""
     return name.lower() == GAZE_FILE
+
+
+def is_info(name: str) -> bool:
+    """Tell whether a file says of a download what it is, by its name."""
+    return name.lower() == INFO_FILE
 
 
 def _is_named_picture(file: SourceFile) -> bool:
@@ -269,10 +282,13 @@ def _nothing_found(files: list[SourceFile]) -> GazeheatError:
     inner = next((name for name in names if is_zip(name)), None)
     if inner:
         return ExportError(f"{source}: it holds another ZIP ({shown(inner)}). Give that one.")
+    found = f"{source}: no {GAZE_FILE} found" + (
+        f", only {listed(names, 8, '')}" if names else "; it is empty"
+    )
+    if any(map(is_info, names)) and all(is_info(name) or is_picture(name) for name in names):
+        return ExportError(f"{found}. {SAFARI_LEFT}")
     return ExportError(
-        f"{source}: no {GAZE_FILE} found"
-        + (f", only {listed(names, 8, '')}" if names else "; it is empty")
-        + ". Give the download of a Reference Image Mapper or Marker Mapper enrichment, "
+        f"{found}. Give the download of a Reference Image Mapper or Marker Mapper enrichment, "
         "with all its files."
     )
 

@@ -23,7 +23,7 @@ from gazeheat_core.exports import (
     read_study,
     sources_of,
 )
-from gazeheat_core.exports.finding import is_picture
+from gazeheat_core.exports.finding import is_info, is_picture
 from gazeheat_core.exports.sources import Given
 from gazeheat_core.page.markup import plain
 from gazeheat_core.page.session import Opened, Visit, my_visit, return_memory
@@ -110,7 +110,7 @@ def lone_account(files: list[UploadedFile]) -> gh.Account | None:
     try:
         return gh.find_account(files[0].getvalue(), name)
     except gh.SettingError:
-        if ending in (".png", ".zip"):  # a picture, or an export
+        if ending in (".png", ".zip") or is_info(name):  # a picture, or of an export
             return None
         raise
 
