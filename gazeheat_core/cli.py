@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, NoReturn, cast, get_args
 from gazeheat_core.account import Account, differences, find_account
 from gazeheat_core.cache import StudyCache, open_cache
 from gazeheat_core.errors import (
+    ExportError,
     GazeheatError,
     PictureError,
     PictureMissingError,
@@ -38,10 +39,11 @@ from gazeheat_core.exports import (
     find_exports,
     open_source,
     read_export,
+    sources_of,
     with_picture,
     with_ratio,
 )
-from gazeheat_core.exports.finding import SECTIONS_FILE
+from gazeheat_core.exports.finding import SECTIONS_FILE, is_picture
 from gazeheat_core.exports.reading import read_images
 from gazeheat_core.figure import FIGURE_KINDS
 from gazeheat_core.heatmap import make_heatmap
@@ -79,6 +81,9 @@ EXIT_NO_READER = 141
 _EXPORTS_AT_A_TIME = 4
 _EXPORTS_AT_A_TIME_ON_CLUSTER = 256
 
+_ABOUT_EXPORT = (
+    "a ZIP as downloaded, or a folder; or the files of one export (gaze, sections, picture)"
+)
 _DESCRIPTION = """\
 Make the heatmap of each Reference Image Mapper, Auto Image Mapper or Marker Mapper
 export: two PNG files at the reference image's size, the heatmap alone and the heatmap
@@ -220,7 +225,7 @@ class Options:
     Attributes
     ----------
     exports : tuple of str
-        Paths of ZIPs and folders.
+        Paths of ZIPs and folders, and of the files of one export.
     out : Path
         The folder for the images.
     look : Look
@@ -360,7 +365,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("exports", nargs="+", metavar="EXPORT", help="a ZIP as downloaded, or a folder")
+    add("exports", nargs="+", metavar="EXPORT", help=_ABOUT_EXPORT)
     add("--out", required=True, type=Path, metavar="DIR", help="where the images go")
     add(
         "--recording",
@@ -552,7 +557,7 @@ def _read_all(options: Options, notes: list[str]) -> Iterator[Study]:
     pending: deque[Callable[[], Study]] = deque()
     most = _EXPORTS_AT_A_TIME_ON_CLUSTER if options.scheduler else _EXPORTS_AT_A_TIME * options.jobs
     with open_executor(options.jobs, options.scheduler) as executor:
-        for given in options.exports:
+        for given in _sources(options.exports):
             pending.extend(_start(given, options, executor, cache, notes))
             while len(pending) > most:
                 yield pending.popleft()()
@@ -560,16 +565,28 @@ def _read_all(options: Options, notes: list[str]) -> Iterator[Study]:
             yield pending.popleft()()
 
 
+def _sources(paths: Sequence[str]) -> Iterator[str | Sequence[str]]:
+    """Return what is to be opened, with the pieces of one source together."""
+    # Of paths there are paths and lists of paths.
+    yield from cast(list[str | Sequence[str]], sources_of(paths))
+
+
 def _start(
-    given: str,
+    given: str | Sequence[str],
     options: Options,
     executor: Executor,
     cache: StudyCache | None,
     notes: list[str],
 ) -> Iterator[Callable[[], Study]]:
-    """Start on the exports of one ZIP or folder."""
+    """Start on the exports of one ZIP or folder, or of the pieces of one."""
     with open_source(given) as files:
         found, problems = find_exports(files)
+        if not found and all(is_picture(file.name) for file in files):
+            raise ExportError(
+                f"{listed([*map(str, files)], 4, '')}: no gaze is given with it. Give the files "
+                "of the export beside it, or, to use it in place of an export's own picture, "
+                "--image and its name."
+            )
         check_problems(found, problems)
         for problem in problems:
             notes.append(f"passed over: {problem}")
@@ -580,21 +597,40 @@ def _start(
                 yield partial(_result, pending, given, one.folder, options)
             else:
                 # The samples are needed to check whether the picture fits.
-                study = track_export(_with_ground(read_export(one), options))
-                yield partial(_same, study)
+                yield partial(_same, _tracked(one, options))
 
 
-def _result(pending: PendingStudy, given: str, folder: PurePosixPath, options: Options) -> Study:
+def _result(
+    pending: PendingStudy, given: str | Sequence[str], folder: PurePosixPath, options: Options
+) -> Study:
     try:
         return _with_ground(pending.result(), options)
     except PictureMissingError:
         if options.image is None:
-            raise
+            with _options_named(pending.found):
+                raise
     # The export's own picture does not fit its gaze, so the given picture is checked against
     # the samples, not against the export's own picture.
     with open_source(given) as files:
         (one,), _ = find_exports([file for file in files if file.folder == folder])
-        return track_export(_with_ground(read_export(one), options))
+        return _tracked(one, options)
+
+
+def _tracked(found: FoundExport, options: Options) -> Study:
+    """Read an export whose samples are needed to check whether the picture fits."""
+    with _options_named(found):
+        return track_export(_with_ground(read_export(found), options))
+
+
+@contextmanager
+def _options_named(found: FoundExport) -> Iterator[None]:
+    """Name the options that help where a picture is missing, or does not fit."""
+    try:
+        yield
+    except PictureError as error:
+        image = "--image FILE gives a picture"
+        ratio = "" if found.frame is None else ", --ratio W:H the shape of a surface without one"
+        raise type(error)(f"{error} {image}{ratio}.") from None
 
 
 def _same(study: Study) -> Study:

@@ -175,7 +175,8 @@ def find_exports(files: Iterable[SourceFile]) -> tuple[list[FoundExport], list[G
             if len(gaze) > 1:
                 raise ExportError(
                     f"Several files named {GAZE_FILE} were given together, so it is not clear "
-                    "what belongs to what. Give one export's files at a time, or the ZIPs."
+                    "what belongs to what. Give one export's files, or one folder, at a time, "
+                    "or the ZIPs."
                 )
             if gaze:
                 found.append(_recognise(gaze[0], folder, members))
@@ -239,7 +240,10 @@ def _recognise(file: SourceFile, folder: PurePosixPath, members: list[SourceFile
     table = read_header(file)
     form = _gaze_format(table, members)
     formats.find_layout(form, table)  # names the missing columns
-    name = folder.name or re.sub(r"\.zip$", "", file.source, flags=re.IGNORECASE) or UNTITLED
+    name = folder.name or re.sub(r"\.zip$", "", file.source, flags=re.IGNORECASE)
+    if not name and file.disk is not None:
+        name = file.disk.absolute().parent.name
+    name = name or UNTITLED
     return FoundExport(
         name=shown(enrichment_name(name)),
         kind=enrichment_kind(name, form),

@@ -12,8 +12,8 @@ import os
 import re
 import zipfile
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -147,8 +147,9 @@ class Upload:
     stream: BinaryIO
 
 
-# A list of uploads holds the loose files of one source.
-Given: TypeAlias = str | os.PathLike[str] | Upload | Sequence[Upload]
+Piece: TypeAlias = str | os.PathLike[str] | Upload
+# A list holds the pieces of one source: loose files, and ZIPs that have a part of it each.
+Given: TypeAlias = Piece | Sequence[Piece]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,14 +259,14 @@ def _no_access(label: str, error: OSError) -> SourceError:
 def open_source(
     given: Given, limits: Limits = LIMITS, *, flat: bool = False
 ) -> Iterator[list[SourceFile]]:
-    """Open a ZIP, a folder or loose files, by path or as uploads, and list the files.
+    """Open a ZIP, a folder or pieces of one source, by path or as uploads; list the files.
 
     The files can be read as long as the context is open.
 
     Parameters
     ----------
-    given : path, Upload or list of Upload
-        A ZIP or a folder; a ZIP as an upload; loose files as uploads.
+    given : path, Upload, or list of these
+        A ZIP or a folder; a ZIP as an upload; loose files, and ZIPs that have a part each.
     limits : Limits
     flat : bool
         Of a folder, list its own files only: no folders inside it, and no links, which
@@ -283,7 +284,15 @@ def open_source(
             yield files
         return
     if not isinstance(given, str | os.PathLike):
-        yield [_loose_file(upload, limits) for upload in given]
+        with ExitStack() as stack:
+            files = []
+            for piece in given:
+                if looks_like_zip(piece):
+                    files += stack.enter_context(open_source(piece, limits))
+                else:
+                    files.append(_loose_file(piece, limits))
+            _check_entries("The files given", len(files), limits)
+            yield files
         return
     path = Path(given)
     advice = "Give the path of a ZIP or a folder that you can read."
@@ -301,32 +310,17 @@ def open_source(
         yield files
 
 
-def sources_of(uploads: Iterable[Upload]) -> list[Upload | list[Upload]]:
-    """Tell which of the files given together make a source that `open_source` opens.
-
-    Parameters
-    ----------
-    uploads : iterable of Upload
-
-    Returns
-    -------
-    list
-        Each ZIP by itself; all other files as one list. Files that a system puts beside
-        others, such as ``.DS_Store``, are left out.
-    """
-    sources: list[Upload | list[Upload]] = []
-    loose: list[Upload] = []
-    for upload in uploads:
-        if looks_like_zip(upload):
-            sources.append(upload)
-        elif not _is_junk(PurePosixPath(upload.name)):
-            loose.append(upload)
-    return [*sources, loose] if loose else sources
-
-
-def looks_like_zip(upload: Upload) -> bool:
+def looks_like_zip(piece: Piece) -> bool:
     """True for a file that is a ZIP by its first bytes, or claims to be one by its name."""
-    return upload.name.lower().endswith(".zip") or _first_bytes(upload.stream)[:2] == b"PK"
+    if isinstance(piece, Upload):
+        return piece.name.lower().endswith(".zip") or _first_bytes(piece.stream)[:2] == b"PK"
+    if os.fsdecode(piece).lower().endswith(".zip"):
+        return True
+    try:
+        with open(piece, "rb") as stream:
+            return _first_bytes(stream)[:2] == b"PK"
+    except OSError:  # said when it is opened to be read
+        return False
 
 
 def _first_bytes(stream: BinaryIO) -> bytes:
@@ -336,12 +330,13 @@ def _first_bytes(stream: BinaryIO) -> bytes:
     return first
 
 
-def _loose_file(upload: Upload, limits: Limits) -> SourceFile:
+def _loose_file(piece: Piece, limits: Limits) -> SourceFile:
+    if not isinstance(piece, Upload):
+        return _loose_file_on_disk(Path(piece), limits)
+    upload = piece
     # Only the last part of an uploaded name is used: a browser may send a path.
     path = PurePosixPath(PurePosixPath(upload.name.replace("\\", "/")).name)
-    first = _first_bytes(upload.stream)
-    if first in _ARCHIVE_SIGNATURES:
-        raise SourceError(_not_a_zip(shown(path), _ARCHIVE_SIGNATURES[first]))
+    _check_no_archive(path, upload.stream)
     size_bytes = upload.stream.seek(0, io.SEEK_END)
 
     def opener() -> CountedStream:
@@ -352,6 +347,18 @@ def _loose_file(upload: Upload, limits: Limits) -> SourceFile:
         )
 
     return SourceFile("", path, size_bytes, opener, limits=limits)
+
+
+def _loose_file_on_disk(path: Path, limits: Limits) -> SourceFile:
+    with _explained(shown(path)), path.open("rb") as stream:
+        _check_no_archive(PurePosixPath(path.name), stream)
+    return _folder_file("", path, _as_text(Path(path.name)), limits)
+
+
+def _check_no_archive(path: PurePosixPath, stream: BinaryIO) -> None:
+    first = _first_bytes(stream)
+    if first in _ARCHIVE_SIGNATURES:
+        raise SourceError(_not_a_zip(shown(path), _ARCHIVE_SIGNATURES[first]))
 
 
 def _list_folder(folder: Path, limits: Limits, *, flat: bool) -> list[SourceFile]:
@@ -367,7 +374,7 @@ def _list_folder(folder: Path, limits: Limits, *, flat: bool) -> list[SourceFile
                 path = Path(parent, name)
                 inside = _as_text(path.relative_to(folder))
                 # A pipe or a device would be waited for; a broken link is said when opened.
-                if _is_junk(inside) or (path.exists() and not path.is_file()):
+                if is_junk(inside) or (path.exists() and not path.is_file()):
                     continue
                 files.append(_folder_file(source, path, inside, limits))
                 _check_entries(source, len(files), limits)
@@ -436,7 +443,7 @@ def _list_zip(
     for entry in entries:
         entry_name = _entry_name(entry)
         inside = _safe_path(name, entry_name)
-        if not inside.name or entry_name.endswith(("/", "\\")) or _is_junk(inside):
+        if not inside.name or entry_name.endswith(("/", "\\")) or is_junk(inside):
             continue
         if entry.flag_bits & _ENCRYPTED:
             raise SourceError(
@@ -555,7 +562,8 @@ def _safe_path(source: str, name: str) -> PurePosixPath:
     return path
 
 
-def _is_junk(path: PurePosixPath) -> bool:
+def is_junk(path: PurePosixPath) -> bool:
+    """Tell whether a system put a file beside others, by its path."""
     return "__MACOSX" in path.parts or path.name in _JUNK_NAMES or path.name.startswith("._")
 
 
