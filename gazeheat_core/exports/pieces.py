@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from gazeheat_core.errors import ExportError, GazeheatError
+from gazeheat_core.errors import ExportError, GazeheatError, LimitError, listed
 from gazeheat_core.exports.finding import (
     FIXATIONS_FILE,
+    GAZE_FILE,
     SECTIONS_FILE,
     FoundExport,
     find_exports,
@@ -22,6 +24,7 @@ from gazeheat_core.exports.finding import (
 )
 from gazeheat_core.exports.reading import Described, describe_recordings
 from gazeheat_core.exports.sources import (
+    MIB,
     Given,
     Piece,
     SourceFile,
@@ -161,12 +164,51 @@ class Pieces:
         return tuple(file for file in every if file is not None)
 
     def lacked_by(self, found: FoundExport) -> Pieces:
-        """Return those that an export came without."""
+        """Return picture and sections, where an export came without them."""
         return Pieces(
             None if found.picture is not None else self.picture,
             None if found.sections is not None else self.sections,
-            None if found.fixations is not None else self.fixations,
         )
+
+    def without(self, others: Pieces) -> Pieces:
+        """Return those that are not among others."""
+        picture, sections, fixations = (
+            None if own in others.files else own
+            for own in (self.picture, self.sections, self.fixations)
+        )
+        return Pieces(picture, sections, fixations)
+
+    def kept_with(self, later: Pieces, most_bytes: int) -> Pieces:
+        """Return picture and sections with later ones in their place, kept in memory.
+
+        Raises
+        ------
+        LimitError
+            When they are larger than `most_bytes` together.
+        """
+        picture = self.picture if later.picture is None else _copy(later.picture, most_bytes)
+        sections = self.sections if later.sections is None else _copy(later.sections, most_bytes)
+        kept = Pieces(picture, sections)
+        if sum(file.size_bytes for file in kept.files) > most_bytes:
+            raise _too_large(listed(kept.files, quote=""), most_bytes)
+        return kept
+
+
+def _copy(file: SourceFile, most_bytes: int) -> SourceFile:
+    """Return a file that outlasts its source."""
+    with file.open() as stream:
+        data = stream.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise _too_large(str(file), most_bytes)
+    with open_source([Upload(file.name, BytesIO(data))], file.limits) as (copy,):
+        return copy
+
+
+def _too_large(label: str, most_bytes: int) -> LimitError:
+    return LimitError(
+        f"{label}: more than {most_bytes // MIB:,} MB, which is too large to be kept until the "
+        f"gaze comes. Give it together with {GAZE_FILE}."
+    )
 
 
 AnyExport = TypeVar("AnyExport", bound=Enrichment[Any])

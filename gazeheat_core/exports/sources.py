@@ -65,6 +65,8 @@ class Limits:
         File size and number of pixels of a picture.
     upload_bytes : int
         Files that one visitor gives the page at a time, until they are read.
+    kept_bytes : int
+        Files that the page keeps for one visitor until the gaze comes that they belong to.
     form_bytes : int
         What a visitor writes for a figure: its heading and its caption.
     session_exports, session_bytes : int
@@ -101,6 +103,7 @@ class Limits:
     picture_bytes: int = 256 * MIB
     picture_pixels: int = 100_000_000
     upload_bytes: int = 2_000 * MIB
+    kept_bytes: int = 64 * MIB
     form_bytes: int = 20_000
     session_exports: int = 100
     session_bytes: int = 4 * GIB
