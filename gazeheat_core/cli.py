@@ -17,12 +17,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast, get_args
 
 from gazeheat_core.account import Account, differences, find_account
 from gazeheat_core.cache import StudyCache, open_cache
 from gazeheat_core.errors import (
+    ExportError,
     GazeheatError,
     LimitError,
     PictureError,
@@ -39,10 +40,11 @@ from gazeheat_core.exports import (
     find_exports,
     open_source,
     read_export,
+    sources_of,
     with_picture,
     with_ratio,
 )
-from gazeheat_core.exports.finding import SECTIONS_FILE
+from gazeheat_core.exports.finding import SECTIONS_FILE, is_picture
 from gazeheat_core.exports.judging import doubt_picture
 from gazeheat_core.exports.reading import read_images
 from gazeheat_core.exports.surfaces import read_ratio
@@ -82,6 +84,9 @@ EXIT_NO_READER = 141
 _EXPORTS_AT_A_TIME = 4
 _EXPORTS_AT_A_TIME_ON_CLUSTER = 256
 
+_ABOUT_EXPORT = (
+    "a ZIP as downloaded, or a folder; or the files of one export (gaze, sections, picture)"
+)
 _DESCRIPTION = """\
 Make the heatmap of each Reference Image Mapper, Auto Image Mapper or Marker Mapper
 export: two PNG files at the reference image's size, the heatmap alone and the heatmap
@@ -128,9 +133,6 @@ def exit_status(work: Callable[[], object]) -> int:
     """Do the work of a command, say what goes wrong in one line, and return its exit status."""
     try:
         work()
-    except PictureMissingError as error:
-        _say(f"{error} Name it with --image FILE or, for a surface, its shape with --ratio W:H.")
-        return EXIT_BAD_INPUT
     except GazeheatError as error:
         _say(str(error))
         return EXIT_BAD_INPUT
@@ -226,7 +228,7 @@ class Options:
     Attributes
     ----------
     exports : tuple of str
-        Paths of ZIPs and folders.
+        Paths of ZIPs and folders, and of the files of one export.
     out : Path
         The folder for the images.
     look : Look
@@ -366,7 +368,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("exports", nargs="+", metavar="EXPORT", help="a ZIP as downloaded, or a folder")
+    add("exports", nargs="+", metavar="EXPORT", help=_ABOUT_EXPORT)
     add("--out", required=True, type=Path, metavar="DIR", help="where the images go")
     add(
         "--recording",
@@ -558,7 +560,7 @@ def _read_all(options: Options, notes: list[str]) -> Iterator[Study]:
     pending: deque[Callable[[], Study]] = deque()
     most = _EXPORTS_AT_A_TIME_ON_CLUSTER if options.scheduler else _EXPORTS_AT_A_TIME * options.jobs
     with open_executor(options.jobs, options.scheduler) as executor:
-        for given in options.exports:
+        for given in _sources(options.exports):
             pending.extend(_start(given, options, executor, cache, notes))
             while len(pending) > most:
                 yield pending.popleft()()
@@ -566,16 +568,28 @@ def _read_all(options: Options, notes: list[str]) -> Iterator[Study]:
             yield pending.popleft()()
 
 
+def _sources(paths: Sequence[str]) -> Iterator[str | Sequence[str]]:
+    """Return what is to be opened, with the pieces of one source together."""
+    # Of paths there are paths and lists of paths.
+    yield from cast(list[str | Sequence[str]], sources_of(paths))
+
+
 def _start(
-    given: str,
+    given: str | Sequence[str],
     options: Options,
     executor: Executor,
     cache: StudyCache | None,
     notes: list[str],
 ) -> Iterator[Callable[[], Study]]:
-    """Start on the exports of one ZIP or folder."""
+    """Start on the exports of one ZIP or folder, or of the pieces of one."""
     with open_source(given) as files:
         found, problems = find_exports(files)
+        if not found and all(is_picture(file.name) for file in files):
+            raise ExportError(
+                f"{listed([*map(str, files)], 4, '')}: no gaze is given with it. Give the files "
+                "of the export beside it, or, to use it in place of an export's own picture, "
+                "--image and its name."
+            )
         check_problems(found, problems)
         for problem in problems:
             notes.append(f"passed over: {problem}")
@@ -583,14 +597,13 @@ def _start(
             images = _grounds(one, options)
             if images:
                 pending = submit_export(given, one, images, executor, cache=cache)
-                yield partial(_result, pending, given, one.folder, options)
+                yield partial(_result, pending, given, options)
             else:
                 # The samples are needed to check whether the picture fits.
-                study = track_export(_with_ground(read_export(one), options))
-                yield partial(_same, study)
+                yield partial(_same, _tracked(one, options))
 
 
-def _result(pending: PendingStudy, given: str, folder: PurePosixPath, options: Options) -> Study:
+def _result(pending: PendingStudy, given: str | Sequence[str], options: Options) -> Study:
     misfit: PictureMissingError | None = None
     try:
         study = pending.result()
@@ -600,8 +613,10 @@ def _result(pending: PendingStudy, given: str, folder: PurePosixPath, options: O
         misfit = error
     # The export's own picture does not fit its gaze, or may not, so the given picture is checked
     # against the samples, which also tell how far the gaze reaches.
-    with open_source(given) as files:
-        (one,), _ = find_exports([file for file in files if file.folder == folder])
+    with open_source(given) as files, _options_named(pending.found):
+        wanted = pending.found.folder, pending.found.stimulus
+        found, _ = find_exports(files)
+        one = next(one for one in found if (one.folder, one.stimulus) == wanted)
         try:
             export = read_export(one)
         except LimitError:
@@ -609,6 +624,23 @@ def _result(pending: PendingStudy, given: str, folder: PurePosixPath, options: O
                 raise
             raise misfit from None
         return track_export(_with_ground(export, options))
+
+
+def _tracked(found: FoundExport, options: Options) -> Study:
+    """Read an export whose samples are needed to check whether the picture fits."""
+    with _options_named(found):
+        return track_export(_with_ground(read_export(found), options))
+
+
+@contextmanager
+def _options_named(found: FoundExport) -> Iterator[None]:
+    """Name the options that help where a picture is missing, or does not fit."""
+    try:
+        yield
+    except PictureError as error:
+        image = "--image FILE gives a picture"
+        ratio = "" if found.frame is None else ", --ratio W:H the shape of a surface without one"
+        raise type(error)(f"{error} {image}{ratio}.") from None
 
 
 def _same(study: Study) -> Study:

@@ -64,8 +64,9 @@ class Part:
 
     Attributes
     ----------
-    source : str
-        Path of the ZIP or folder. A worker on another machine has to see it there too.
+    source : str or tuple of str
+        Path of the ZIP or folder, or the paths of the pieces. A worker on another machine has
+        to see them there too.
     flat : bool
         As for `open_source`.
     paths : tuple of str
@@ -77,7 +78,7 @@ class Part:
         Of the pictures that the reference image may be.
     """
 
-    source: str
+    source: str | tuple[str, ...]
     flat: bool
     paths: tuple[str, ...]
     span: Span | None
@@ -186,7 +187,7 @@ class PendingStudy:
 
 
 def submit_export(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     found: FoundExport,
     images: Sequence[ReferenceImage],
     executor: Executor,
@@ -199,8 +200,8 @@ def submit_export(
 
     Parameters
     ----------
-    source : path
-        The ZIP or folder that holds it.
+    source : path, or sequence of paths
+        The ZIP or folder that holds it, or the pieces that do.
     found : FoundExport
     images : sequence of ReferenceImage
         At least one. Of several, as of a picture with a rotation tag, the gaze tells which
@@ -212,7 +213,11 @@ def submit_export(
     part_bytes : int
         About the length of the stretches that a file on disk is cut into.
     """
-    place = os.fspath(source)
+    place: str | tuple[str, ...]
+    if isinstance(source, str | os.PathLike):
+        place, places = os.fspath(source), [Path(source)]
+    else:
+        place, places = tuple(os.fspath(one) for one in source), [Path(one) for one in source]
     grids = tuple(Grid.over(image.size, found.frame) for image in images)
     key, kept = "", None
 
@@ -220,11 +225,11 @@ def submit_export(
         # Files that changed while they were read have no name that would be true, and those
         # that are gone have none at all.
         with suppress(SourceError):
-            if cache is not None and _cache_key(cache, Path(source), found, grids) == key:
+            if cache is not None and _cache_key(cache, places, found, grids) == key:
                 cache.store(key, study, rounded=rounded)
 
     if cache is not None:
-        key = _cache_key(cache, Path(source), found, grids)
+        key = _cache_key(cache, places, found, grids)
         kept = cache.load(key, grids)
     # Behind the key: a table saved in between must not leave old names under its new key.
     notices: list[str] = []
@@ -251,7 +256,9 @@ def submit_export(
     )
 
 
-def _cache_key(cache: StudyCache, source: Path, found: FoundExport, grids: Sequence[Grid]) -> str:
+def _cache_key(
+    cache: StudyCache, places: Sequence[Path], found: FoundExport, grids: Sequence[Grid]
+) -> str:
     """Name the cache's entry by the content of the files and the grids.
 
     Raises
@@ -262,7 +269,8 @@ def _cache_key(cache: StudyCache, source: Path, found: FoundExport, grids: Seque
     on_disk = [file.disk for file in found.material if file.disk is not None]
     inside = [str(file.path if file.disk is None else file.name) for file in found.material]
     try:
-        return cache.key(on_disk or [source], inside, [(g.size, g.frame) for g in grids])
+        files = on_disk if len(on_disk) == len(inside) else places
+        return cache.key(files, inside, [(g.size, g.frame) for g in grids])
     except OSError as error:
         raise SourceError(
             f"{found.gaze.file}: {(error.strerror or 'cannot be read').lower()}. It may have "

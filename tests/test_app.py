@@ -618,6 +618,7 @@ def test_the_log_tells_what_was_opened_without_names(caplog):
             ("gaze.csv", builders.gaze_csv([]).encode()), "no gaze below it", id="header-only"
         ),
         pytest.param(("notes.txt", b"hello"), "no gaze.csv found", id="something-else"),
+        pytest.param(("info.json", b"{}"), "what Safari leaves of a download", id="safari"),
     ],
 )
 def test_a_bad_file_is_explained_and_takes_nothing_away(file, words):
@@ -796,6 +797,98 @@ def test_a_lone_picture_goes_to_the_open_export():
     page = drop(page, p__png=builders.picture_bytes((40, 30), "PNG"))
     assert line(page) == ALL_COUNTED
     assert len(bar(page).options) == 1
+
+
+# --- Pieces of an export, one after the other ----------------------------------------
+
+
+def in_pieces(**options):
+    """The files of an export, by the first letters of their names."""
+    files = builders.export_files(**options)
+    return {name[:4]: {name.replace(".", "__"): data} for name, data in files.items()}
+
+
+def told_names(page):
+    return [row.name for row in listed(page)]
+
+
+def test_a_picture_and_sections_that_came_first_are_used_when_the_gaze_comes():
+    pieces = in_pieces()
+    page = drop(app(), **pieces["refe"])
+    assert infos(page) == [
+        "reference_image.jpeg: kept until the gaze comes. Drop the gaze.csv of the same export "
+        "next."
+    ]
+    page = drop(page, **pieces["sect"])
+    assert infos(page)[0].startswith("reference_image.jpeg, sections.csv: kept until the gaze")
+    page = drop(page, **pieces["gaze"])
+    assert infos(page) == [
+        "sections.csv, given before, is used with Untitled export · Reference Image Mapper.",
+        "reference_image.jpeg, given before, is used with gaze.csv.",
+    ]
+    assert (line(page), said(page)) == (ALL_COUNTED, [])
+    assert told_names(page) == ["P01", "P02"]
+    # They are used once: the next gaze has a picture of its own.
+    page = drop(page, **pieces["gaze"])
+    assert page.subheader[0].value == "Which picture was looked at?"
+
+
+def test_sections_that_come_later_name_the_recordings_and_the_ticks_stay():
+    people = [("rec-c", "sec-c", "P03", "Cem"), *reversed(builders.PEOPLE)]
+    pieces = in_pieces(people=people)
+    page = drop(app(), **pieces["gaze"], **pieces["refe"])
+    tick(page, {1})
+    assert told_names(page) == ["rec-a", "rec-b"]
+    page = drop(page, **pieces["sect"])
+    assert [(row.name, row.ticked) for row in listed(page)] == [
+        ("P03", True),
+        ("P02", True),
+        ("P01", False),
+    ]
+    assert infos(page)[0].startswith("sections.csv: names and sections of Untitled export")
+    other = builders.sections_csv([("rec-x", "sec-x", "P09", "Eve")]).encode()
+    page = drop(page, sections__csv=other)
+    assert said(page)[0].startswith("sections.csv: it lists none of the recordings of Untitled")
+    assert told_names(page) == ["P03", "P02", "P01"]
+
+
+def test_several_pieces_at_once_go_to_the_study_that_waits_and_fixations_say_why_not():
+    pieces = in_pieces()
+    page = drop(app(), **pieces["gaze"])
+    page = drop(page, **pieces["sect"], **pieces["refe"], **pieces["fixa"])
+    assert (line(page), told_names(page)) == (ALL_COUNTED, ["P01", "P02"])
+    assert len(bar(page).options) == 1
+    (problem,) = said(page)
+    assert problem.endswith(
+        "Drop all files of the export at once: gaze.csv, fixations.csv, sections.csv and the "
+        "picture."
+    )
+
+
+def test_the_zips_of_one_folder_join_at_once_and_one_after_the_other():
+    files = builders.export_files()
+    picture = {"Shelf/reference_image.jpeg": files.pop("reference_image.jpeg")}
+    first = builders.write_zip(io.BytesIO(), {f"Shelf/{name}": x for name, x in files.items()})
+    second = builders.write_zip(io.BytesIO(), picture)
+    pieces = {"drive-1__zip": first.getvalue(), "drive-2__zip": second.getvalue()}
+    for drops in ([pieces], [{name: data} for name, data in pieces.items()]):
+        page = app()
+        for each in drops:
+            page = drop(page, **each)
+        assert (line(page), said(page), len(bar(page).options)) == (ALL_COUNTED, [], 1)
+
+
+def test_pieces_are_kept_within_the_limit_and_until_they_are_cleared(monkeypatch):
+    pieces = in_pieces()
+    page = drop(app(), **pieces["sect"])
+    few = replace(gh.exports.LIMITS, kept_bytes=len(pieces["refe"]["reference_image__jpeg"]))
+    monkeypatch.setattr("gazeheat_core.page.incoming.LIMITS", few)
+    page = drop(page, **pieces["refe"])
+    assert "is too large to be kept until the gaze comes" in said(page)[0]
+    visit = page.session_state["visit"]
+    assert [file.name for file in visit.kept.files] == ["sections.csv"]
+    visit.forget()
+    assert visit.kept.files == ()
 
 
 def test_a_surface_without_a_picture_gets_a_plain_ground():

@@ -157,6 +157,7 @@ def test_arrows_between_the_page_s_rooms_run_one_way(file):
 
 
 # sources ← tables, picture ← columns ← formats, contents ← finding ← judging, surfaces ← reading
+# ← pieces
 STAIR = {
     "sources": set(),
     "tables": {"sources"},
@@ -178,6 +179,7 @@ STAIR = {
         "picture",
     }
     | {"sources"},
+    "pieces": {"reading", "finding", "sources"},
 }
 STAIR["__init__"] = set(STAIR)
 EXPORTS = sorted((CORE / "exports").glob("*.py"))

@@ -24,9 +24,11 @@ from tests.builders import (
     PEOPLE,
     RIM,
     SECTION_COLUMNS,
+    SIZE,
     STEP_NS,
     Fixation,
     Row,
+    export_files,
     export_folder,
     export_zip,
     fixations_csv,
@@ -46,6 +48,7 @@ BEN = {"id": "rec-b", "name": "P02", "rows": 4}
 BEN |= {"used": 2, "outside": 0, "undetected": 0, "unreadable": 2, "listed_twice": 0}
 ADA |= {**LEFT_OUT, "interval_ms": 5.0}
 BEN |= {**LEFT_OUT, "interval_ms": 5.0}
+PICTURE = "reference_image.jpeg"
 # What is made of it, without options.
 SHELF = ["Shelf_heatmap_2-of-2_scale-5.png", "Shelf_overlay_2-of-2_scale-5.png"]
 
@@ -412,6 +415,51 @@ def test_an_export_without_picture_is_refused_with_what_to_give(tmp_path, out, c
     given = export_zip(tmp_path / "rim.zip", size=None)
     words = ["Shelf", "no reference image", "full size"]
     assert_refused(capsys, given, "--out", out, words=words)
+    assert not out.exists()
+
+
+def test_the_files_of_an_export_are_taken_as_they_are(tmp_path, out, capsys):
+    folder = export_folder(tmp_path / "Shelf")
+    (folder / ".DS_Store").write_bytes(b"x")
+    (folder / "info.json").write_text("{}")
+    star = sorted(folder.iterdir())
+    (line,) = run(capsys, *star, "--out", out)
+    assert (line["enrichment"], line["recordings"]) == ("Shelf", [ADA, BEN])
+    assert names(out) == SHELF
+    (bare,) = run(capsys, folder / "gaze.csv", "--image", folder / PICTURE, "--out", out)
+    assert [one["name"] for one in bare["recordings"]] == ["", ""]
+    assert [one["used"] for one in bare["recordings"]] == [3, 2]
+
+
+@pytest.mark.parametrize("options", [[], ["--jobs", "2"], ["--cache", "kept"]])
+def test_pieces_of_one_folder_are_one_export(tmp_path, out, capsys, options, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = export_files()
+    first = {f"Shelf/{name}": data for name, data in files.items() if name != PICTURE}
+    write_zip(tmp_path / "drive-1.zip", first)
+    write_zip(tmp_path / "drive-2.zip", {f"Shelf/{PICTURE}": files[PICTURE]})
+    other = export_zip(tmp_path / "poster.zip", name="Poster")
+    for _ in range(2):  # the second time from the cache
+        lines = run(capsys, "drive-1.zip", other, "drive-2.zip", "--out", out, *options)
+        assert sorted(line["enrichment"] for line in lines) == ["Poster", "Shelf"]
+        assert all(line["recordings"] == [ADA, BEN] for line in lines)
+    # Each piece decides what is in the cache.
+    write_zip(tmp_path / "drive-2.zip", {f"Shelf/{PICTURE}": picture_bytes((80, 60))})
+    lines = run(capsys, "drive-1.zip", "drive-2.zip", "--out", out, *options)
+    assert lines[0]["image_size"] == {"width": 80, "height": 60}
+
+
+def test_what_helps_on_the_command_line_is_named_there(tmp_path, out, capsys):
+    for kind, words in ((RIM, ["--image FILE"]), (MM, ["--image FILE", "--ratio W:H"])):
+        folder = export_folder(tmp_path / kind, kind=kind, size=None)
+        assert_refused(capsys, folder / "gaze.csv", "--out", out, words=words)
+    (tmp_path / "p.png").write_bytes(picture_bytes(SIZE, "PNG"))
+    rim = [tmp_path / RIM, "--ratio", "4:3"]
+    assert_refused(capsys, *rim, "--out", out, words=["a ratio is not enough", "--image FILE"])
+    words = ["p.png: no gaze is given with it", "--image"]
+    assert_refused(capsys, tmp_path / "p.png", "--out", out, words=words)
+    words = ["gone.csv: no such file"]
+    assert_refused(capsys, tmp_path / "gone.csv", "--out", out, words=words)
     assert not out.exists()
 
 

@@ -210,6 +210,14 @@ def test_fixations_of_a_raw_recording_are_told_what_they_need():
     contains(text, "fixations.csv in study.zip", "raw recording's scene camera", HOW)
 
 
+@pytest.mark.parametrize("names", [["info.json"], ["info.json", "reference_image.jpeg"]])
+def test_what_safari_leaves_of_a_download_names_safari(names):
+    text = refusal({f"Study/{name}": "{}" for name in names}, gh.ExportError)
+    contains(text, f"no gaze.csv found, only {', '.join(names)}. This is what Safari leaves")
+    contains(text, "with another browser", "switch off 'Open \"safe\" files after downloading'")
+    assert "Safari" not in refusal({"info.json": "{}", "other.csv": "a"}, gh.ExportError)
+
+
 # ---------------------------------------------------------------- many folders
 
 

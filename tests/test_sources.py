@@ -24,6 +24,7 @@ from gazeheat_core.exports.tables import read_blocks, read_header
 from tests.builders import MM, ROWS, export_files, export_folder, export_zip, folder_name, write_zip
 
 KIB = 2**10
+BOMB_LIMITS = Limits(ratio=5, ratio_free_bytes=100 * KIB)
 LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
 
 
@@ -136,11 +137,24 @@ def raw_zip(*entries, flag=0):
         ("Küche/gaze.csv".encode(), "Küche/gaze.csv"),
         ("棚の調査/gaze.csv".encode(), "棚の調査/gaze.csv"),
         ("Küche/gaze.csv".encode("cp437"), "Küche/gaze.csv"),
-        ("Küche/gaze.csv".encode("latin-1"), "Kⁿche/gaze.csv"),
+        ("Küche/gaze.csv".encode("latin-1"), "Küche/gaze.csv"),
+        ("Étude à côté/gaze.csv".encode("cp1252"), "Étude à côté/gaze.csv"),
+        ("棚の調査/gaze.csv".encode("cp932"), "棚の調査/gaze.csv"),
+        ("棚の表/gaze.csv".encode("cp932"), "棚の表/gaze.csv"),
+        (b"\xb0\xb1\xff/gaze.csv", "░▒\xa0/gaze.csv"),
     ],
-    ids=["utf-8", "utf-8 of three bytes", "cp437", "neither"],
+    ids=[
+        "utf-8",
+        "utf-8 of three bytes",
+        "cp437",
+        "latin-1",
+        "windows",
+        "shift-jis",
+        "a backslash in a letter of shift-jis",
+        "none that makes sense",
+    ],
 )
-def test_names_are_utf_8_also_without_the_flag_that_says_so(stored, read):
+def test_names_are_letters_in_whatever_encoding_they_were_written(stored, read):
     assert listing(raw_zip((stored, b"1"))) == {read: b"1"}
     assert listing(raw_zip(("Küche.csv".encode(), b"1"), flag=0x800)) == {"Küche.csv": b"1"}
 
@@ -148,6 +162,36 @@ def test_names_are_utf_8_also_without_the_flag_that_says_so(stored, read):
 @pytest.mark.parametrize("name", [b"", b".", b"./", b"a/", b"folder\\"])
 def test_an_entry_without_a_file_name_is_passed_over(name):
     assert listing(raw_zip((name, b"1"), (b"gaze.csv", b"2"))) == {"gaze.csv": b"2"}
+
+
+@pytest.mark.parametrize("before", [b"\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_bytes_before_a_zip_are_passed_over(before):
+    (export,) = gh.read_exports(upload(before + export_zip()))
+    assert export.rows == len(ROWS)
+
+
+def test_a_size_that_the_finder_wrote_modulo_4_gb_cuts_nothing_off():
+    table = b"".join(b"%d,%d\n" % (n, n * n) for n in range(5000))
+    data = directory_says(packed({"gaze.csv": table}), unpacked=len(table) // 2)
+    assert listing(data) == {"gaze.csv": table}
+    assert listing(directory_says(data, unpacked=0)) == {"gaze.csv": table}
+    with pytest.raises(gh.LimitError, match=r"gaze\.csv in study\.zip: .*more than 5 times"):
+        listing(directory_says(packed({"gaze.csv": bytes(400 * KIB)}), unpacked=1), BOMB_LIMITS)
+
+
+def test_a_zip_of_more_than_4_gb_without_the_fields_for_it_names_the_finder(tmp_path):
+    """A hole of 4 GB lies before the table of contents, whose place is written modulo 4 GB."""
+    data = packed({"gaze.csv": "1,2\n" * 1000})
+    start = data.index(CENTRAL)
+    with open(tmp_path / "study.zip", "wb") as target:
+        target.write(data[:start])
+        target.seek(2**32 + start)
+        target.write(data[start:])
+    with open_source(tmp_path / "study.zip") as (file,), pytest.raises(gh.SourceError) as error:
+        file.read(9999)
+    message(error, "gaze.csv in study.zip", "more than 4 GB", "packed by the Finder")
+    message(error, "Give the files of the folder", "another program")
+    assert "Download" not in str(error.value)
 
 
 @pytest.mark.parametrize("second", [b"a/gaze.csv", b"a\\gaze.csv", b"./a/gaze.csv"])

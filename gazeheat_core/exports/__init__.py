@@ -2,7 +2,7 @@
 
 A stair: `sources` opens files as streams, `tables` makes typed columns of them and `picture`
 the reference image, `formats` knows what columns are called, `finding` what files are called,
-and `reading` makes an export of what was found.
+`reading` makes an export of what was found, and `pieces` knows what belongs together.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from gazeheat_core.exports.picture import (
     resized_picture,
     same_aspect,
 )
+from gazeheat_core.exports.pieces import Pieces, sources_of, with_sections
 from gazeheat_core.exports.reading import OnRows, read_export, read_study
 from gazeheat_core.exports.sources import (
     LIMITS,
@@ -37,7 +38,6 @@ from gazeheat_core.exports.sources import (
     Upload,
     looks_like_zip,
     open_source,
-    sources_of,
 )
 from gazeheat_core.exports.surfaces import doubt_shape
 from gazeheat_core.grid import Grid
@@ -48,6 +48,7 @@ __all__ = [
     "FoundExport",
     "Limits",
     "OnRows",
+    "Pieces",
     "SourceFile",
     "Upload",
     "find_exports",
@@ -59,6 +60,7 @@ __all__ = [
     "sources_of",
     "with_picture",
     "with_ratio",
+    "with_sections",
 ]
 
 
@@ -70,8 +72,8 @@ def read_exports(given: Given, on_rows: OnRows | None = None) -> tuple[Export, .
 
     Parameters
     ----------
-    given : path, Upload or list of Upload
-        A ZIP or a folder; a ZIP as an upload; loose files as uploads.
+    given : path, Upload, or list of these
+        A ZIP or a folder; a ZIP as an upload; loose files, and ZIPs that have a part each.
     on_rows : callable, optional
         Called with the number of rows read so far and the share of the file, from 0 to 1,
         for each export anew.

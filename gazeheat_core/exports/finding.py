@@ -44,6 +44,14 @@ PICTURE_SUFFIXES = (
 )
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".tab", ".xlsx", ".xls")
 
+# In each download, and the only file beside the picture that Safari keeps of it.
+INFO_FILE = "info.json"
+SAFARI_LEFT = (
+    "This is what Safari leaves of a download: it unpacks the ZIP and keeps only the files that "
+    "it calls safe. Download the enrichment again with another browser, or first switch off "
+    "'Open \"safe\" files after downloading' in Safari's settings, under General."
+)
+
 # Problems of one source that are told one by one.
 _FEW_PROBLEMS = 5
 # Tables of one source whose headers are looked at.
@@ -185,6 +193,11 @@ def is_zip(name: str) -> bool:
 def is_gaze(name: str) -> bool:
     """Tell whether a file makes an export of its folder, by its name."""
     return name.lower() == GAZE_FILE
+
+
+def is_info(name: str) -> bool:
+    """Tell whether a file says of a download what it is, by its name."""
+    return name.lower() == INFO_FILE
 
 
 def _is_named_picture(file: SourceFile) -> bool:
@@ -520,7 +533,8 @@ def _cloud_export(
     if len(named) > 1:
         raise ExportError(
             f"Several files named {GAZE_FILE} were given together, so it is not clear "
-            "what belongs to what. Give one export's files at a time, or the ZIPs."
+            "what belongs to what. Give one export's files, or one folder, at a time, "
+            "or the ZIPs."
         )
     gaze = named or [one for one in looked if one.holding("gaze") in PUPIL_CLOUD]
     if not gaze:
@@ -547,7 +561,10 @@ def _cloud_export(
         ),
         None,
     )
-    name = folder.name or _source_name(table.file) or UNTITLED
+    name = folder.name or _source_name(table.file)
+    if not name and table.file.disk is not None:
+        name = table.file.disk.absolute().parent.name
+    name = name or UNTITLED
     found = FoundExport(
         name=shown(enrichment_name(name)),
         kind=enrichment_kind(name, form),
@@ -762,9 +779,12 @@ def _nothing_found(files: list[SourceFile], looked: list[_Looked], look: _Look) 
             f"{source}: there is a {FIXATIONS_FILE} without positions and no table of gaze, as in "
             f"a Manual Mapper export that is not finished. {HOW_TO_MAP}"
         )
+    found = f"{source}: no table of gaze found" + (
+        f", only {listed(names, 8, '')}" if names else "; it is empty"
+    )
+    if any(map(is_info, names)) and all(is_info(name) or is_picture(name) for name in names):
+        return ExportError(f"{found}. {SAFARI_LEFT}")
     return ExportError(
-        f"{source}: no table of gaze found"
-        + (f", only {listed(names, 8, '')}" if names else "; it is empty")
-        + ". Give the download of a Reference Image Mapper or Marker Mapper enrichment with all "
-        "its files, or another eye tracker's table of mapped gaze."
+        f"{found}. Give the download of a Reference Image Mapper or Marker Mapper enrichment, "
+        "with all its files, or another eye tracker's table of mapped gaze."
     )

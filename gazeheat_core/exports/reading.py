@@ -44,6 +44,7 @@ from gazeheat_core.exports.judging import (
     px,
 )
 from gazeheat_core.exports.picture import as_guess, read_pictures, stated_sizes
+from gazeheat_core.exports.sources import SourceFile
 from gazeheat_core.exports.surfaces import doubt_shape, read_ratio
 from gazeheat_core.exports.tables import Layout, Rows, Span, Table, Tally
 from gazeheat_core.grid import Grid
@@ -983,17 +984,27 @@ def read_sections(found: FoundExport, notices: list[str]) -> dict[str, Described
     LimitError
         When the table is too large, or lists too many recordings.
     """
-    file = found.sections
-    if file is None:
+    if found.sections is None:
         return {}
     try:
-        records = tables.read_records(file)
-        columns = _section_columns(tables.read_header(file))
+        return describe_recordings(found.sections)
     except LimitError:
         raise
     except GazeheatError as error:
         notices.append(f"{error} Recordings are shown by their ids.")
         return {}
+
+
+def describe_recordings(file: SourceFile) -> dict[str, Described]:
+    """Read what a list of sections says of the recordings, by their ids.
+
+    Raises
+    ------
+    GazeheatError
+        When it cannot be read, is too large, or lists too many recordings.
+    """
+    records = tables.read_records(file)
+    columns = _section_columns(tables.read_header(file))
     described: dict[str, Described] = {}
     for record in records:
         recording_id, section_id, name, wearer, start, start_event, end_event = (

@@ -12,8 +12,9 @@ import os
 import re
 import zipfile
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn, TypeAlias, cast
@@ -64,6 +65,8 @@ class Limits:
         File size and number of pixels of a picture.
     upload_bytes : int
         Files that one visitor gives the page at a time, until they are read.
+    kept_bytes : int
+        Files that the page keeps for one visitor until the gaze comes that they belong to.
     form_bytes : int
         What a visitor writes for a figure: its heading and its caption.
     session_exports, session_bytes : int
@@ -100,6 +103,7 @@ class Limits:
     picture_bytes: int = 256 * MIB
     picture_pixels: int = 100_000_000
     upload_bytes: int = 2_000 * MIB
+    kept_bytes: int = 64 * MIB
     form_bytes: int = 20_000
     session_exports: int = 100
     session_bytes: int = 4 * GIB
@@ -122,6 +126,18 @@ _ARCHIVE_SIGNATURES = {
 # `zipfile` unpacks the other methods, bzip2 and LZMA, without a bound on what one call gives.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _UTF8_NAME = 0x800
+# What the names in a ZIP are written in where it is not UTF-8: the ZIP's own, that of Windows
+# in western Europe, and that of Windows in Japan.
+_OLD_ENCODINGS = ("cp437", "cp1252", "cp932")
+_LETTERS = re.compile(r"[\x20-\x7eÀ-ÖØ-öø-ſ\u3005\u3041-\u30fe\u4e00-\u9fff\uff10-\uff9f]*")
+# Sizes and places in a ZIP are modulo this, where its packer left out the fields for larger ones.
+_PLAIN_SIZE_BYTES = 4 * GIB
+# Larger than anything that is unpacked.
+_NO_END = 2**63 - 1
+_FINDER_DAMAGE = (
+    "{label}: the data are damaged or incomplete, as in a ZIP of more than 4 GB that was packed "
+    "by the Finder. Give the files of the folder, or pack it with another program."
+)
 _ENCRYPTED = 0x1
 _LOCAL_HEADER_BYTES = 30
 
@@ -134,8 +150,9 @@ class Upload:
     stream: BinaryIO
 
 
-# A list of uploads holds the loose files of one source.
-Given: TypeAlias = str | os.PathLike[str] | Upload | Sequence[Upload]
+Piece: TypeAlias = str | os.PathLike[str] | Upload
+# A list holds the pieces of one source: loose files, and ZIPs that have a part of it each.
+Given: TypeAlias = Piece | Sequence[Piece]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,14 +262,14 @@ def _no_access(label: str, error: OSError) -> SourceError:
 def open_source(
     given: Given, limits: Limits = LIMITS, *, flat: bool = False
 ) -> Iterator[list[SourceFile]]:
-    """Open a ZIP, a folder or loose files, by path or as uploads, and list the files.
+    """Open a ZIP, a folder or pieces of one source, by path or as uploads; list the files.
 
     The files can be read as long as the context is open.
 
     Parameters
     ----------
-    given : path, Upload or list of Upload
-        A ZIP or a folder; a ZIP as an upload; loose files as uploads.
+    given : path, Upload, or list of these
+        A ZIP or a folder; a ZIP as an upload; loose files, and ZIPs that have a part each.
     limits : Limits
     flat : bool
         Of a folder, list its own files only: no folders inside it, and no links, which
@@ -270,7 +287,15 @@ def open_source(
             yield files
         return
     if not isinstance(given, str | os.PathLike):
-        yield [_loose_file(upload, limits) for upload in given]
+        with ExitStack() as stack:
+            files = []
+            for piece in given:
+                if looks_like_zip(piece):
+                    files += stack.enter_context(open_source(piece, limits))
+                else:
+                    files.append(_loose_file(piece, limits))
+            _check_entries("The files given", len(files), limits)
+            yield files
         return
     path = Path(given)
     advice = "Give the path of a ZIP or a folder that you can read."
@@ -288,32 +313,17 @@ def open_source(
         yield files
 
 
-def sources_of(uploads: Iterable[Upload]) -> list[Upload | list[Upload]]:
-    """Tell which of the files given together make a source that `open_source` opens.
-
-    Parameters
-    ----------
-    uploads : iterable of Upload
-
-    Returns
-    -------
-    list
-        Each ZIP by itself; all other files as one list. Files that a system puts beside
-        others, such as ``.DS_Store``, are left out.
-    """
-    sources: list[Upload | list[Upload]] = []
-    loose: list[Upload] = []
-    for upload in uploads:
-        if looks_like_zip(upload):
-            sources.append(upload)
-        elif not _is_junk(PurePosixPath(upload.name)):
-            loose.append(upload)
-    return [*sources, loose] if loose else sources
-
-
-def looks_like_zip(upload: Upload) -> bool:
+def looks_like_zip(piece: Piece) -> bool:
     """True for a file that is a ZIP by its first bytes, or claims to be one by its name."""
-    return upload.name.lower().endswith(".zip") or _first_bytes(upload.stream)[:2] == b"PK"
+    if isinstance(piece, Upload):
+        return piece.name.lower().endswith(".zip") or _first_bytes(piece.stream)[:2] == b"PK"
+    if os.fsdecode(piece).lower().endswith(".zip"):
+        return True
+    try:
+        with open(piece, "rb") as stream:
+            return _first_bytes(stream)[:2] == b"PK"
+    except OSError:  # said when it is opened to be read
+        return False
 
 
 def _first_bytes(stream: BinaryIO) -> bytes:
@@ -323,12 +333,13 @@ def _first_bytes(stream: BinaryIO) -> bytes:
     return first
 
 
-def _loose_file(upload: Upload, limits: Limits) -> SourceFile:
+def _loose_file(piece: Piece, limits: Limits) -> SourceFile:
+    if not isinstance(piece, Upload):
+        return _loose_file_on_disk(Path(piece), limits)
+    upload = piece
     # Only the last part of an uploaded name is used: a browser may send a path.
     path = PurePosixPath(PurePosixPath(upload.name.replace("\\", "/")).name)
-    first = _first_bytes(upload.stream)
-    if first in _ARCHIVE_SIGNATURES:
-        raise SourceError(_not_a_zip(shown(path), _ARCHIVE_SIGNATURES[first]))
+    _check_no_archive(path, upload.stream)
     size_bytes = upload.stream.seek(0, io.SEEK_END)
 
     def opener() -> CountedStream:
@@ -339,6 +350,18 @@ def _loose_file(upload: Upload, limits: Limits) -> SourceFile:
         )
 
     return SourceFile("", path, size_bytes, opener, limits=limits)
+
+
+def _loose_file_on_disk(path: Path, limits: Limits) -> SourceFile:
+    with _explained(shown(path)), path.open("rb") as stream:
+        _check_no_archive(PurePosixPath(path.name), stream)
+    return _folder_file("", path, _as_text(Path(path.name)), limits)
+
+
+def _check_no_archive(path: PurePosixPath, stream: BinaryIO) -> None:
+    first = _first_bytes(stream)
+    if first in _ARCHIVE_SIGNATURES:
+        raise SourceError(_not_a_zip(shown(path), _ARCHIVE_SIGNATURES[first]))
 
 
 def _list_folder(folder: Path, limits: Limits, *, flat: bool) -> list[SourceFile]:
@@ -354,7 +377,7 @@ def _list_folder(folder: Path, limits: Limits, *, flat: bool) -> list[SourceFile
                 path = Path(parent, name)
                 inside = _as_text(path.relative_to(folder))
                 # A pipe or a device would be waited for; a broken link is said when opened.
-                if _is_junk(inside) or (path.exists() and not path.is_file()):
+                if is_junk(inside) or (path.exists() and not path.is_file()):
                     continue
                 files.append(_folder_file(source, path, inside, limits))
                 _check_entries(source, len(files), limits)
@@ -396,7 +419,11 @@ def _open_zip(name: str, stream: BinaryIO, limits: Limits) -> Iterator[list[Sour
     )
     with _explained(name, no_directory):
         first = _first_bytes(stream)
-        if first[:2] != b"PK":
+        # Some servers send a line end before the ZIP; `zipfile` finds its way by the end.
+        is_zip = first[:2] == b"PK"
+        if not is_zip and first not in _ARCHIVE_SIGNATURES:
+            is_zip = zipfile.is_zipfile(stream)
+        if not is_zip:
             raise SourceError(_not_a_zip(name, _ARCHIVE_SIGNATURES.get(first, "no ZIP")))
         size_bytes = _check_directory_size(name, stream, limits)
         archive = zipfile.ZipFile(stream)
@@ -410,13 +437,16 @@ def _list_zip(
     entries = archive.infolist()
     _check_entries(name, len(entries), limits)
     total = _Count(size_bytes)
+    is_finders = size_bytes >= _PLAIN_SIZE_BYTES or any(
+        "__MACOSX" in entry.filename for entry in entries
+    )
     # Where an entry ends at the latest, whatever the table of contents says of its size.
     borders = sorted({*(entry.header_offset for entry in entries), archive.start_dir})
     files: dict[PurePosixPath, SourceFile] = {}
     for entry in entries:
         entry_name = _entry_name(entry)
         inside = _safe_path(name, entry_name)
-        if not inside.name or entry_name.endswith(("/", "\\")) or _is_junk(inside):
+        if not inside.name or entry_name.endswith(("/", "\\")) or is_junk(inside):
             continue
         if entry.flag_bits & _ENCRYPTED:
             raise SourceError(
@@ -432,29 +462,43 @@ def _list_zip(
         room = borders[place] if place < len(borders) else size_bytes
         room -= entry.header_offset + _LOCAL_HEADER_BYTES
         packed_bytes = max(0, min(entry.compress_size, room))
-        files[inside] = _zip_file(name, archive, entry, inside, packed_bytes, total, limits)
+        label = f"{shown(inside)} in {name}"
+        damage = _FINDER_DAMAGE.format(label=label) if is_finders else _damaged(label)
+        opener = _entry_opener(archive, entry, label, packed_bytes, total, damage, limits)
+        files[inside] = SourceFile(name, inside, entry.file_size, opener, limits=limits)
     return _in_order(name, list(files.values()))
 
 
 def _entry_name(entry: zipfile.ZipInfo) -> str:
-    """Return an entry's name; systems also write UTF-8 without the flag that says so."""
+    """Return an entry's name; systems also write UTF-8 without the flag that says so.
+
+    Of older encodings, it is the first in which the name is made of letters as people write
+    them.
+    """
     name = entry.filename
-    if not entry.flag_bits & _UTF8_NAME:
+    if entry.flag_bits & _UTF8_NAME:
+        return name
+    data = name.encode("cp437")
+    with suppress(UnicodeError):
+        return data.decode("utf-8")
+    for encoding in _OLD_ENCODINGS:
         with suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
+            decoded = data.decode(encoding)
+            if _LETTERS.fullmatch(decoded):
+                return decoded
     return name
 
 
-def _zip_file(
-    source: str,
+def _entry_opener(
     archive: zipfile.ZipFile,
     entry: zipfile.ZipInfo,
-    inside: PurePosixPath,
+    label: str,
     packed_bytes: int,
     total: _Count,
+    damage: str,
     limits: Limits,
-) -> SourceFile:
-    label = f"{shown(inside)} in {source}"
+) -> Callable[[], CountedStream]:
+    """Return what opens an entry of a ZIP."""
 
     def opener() -> CountedStream:
         if entry.compress_type not in _METHODS:
@@ -462,11 +506,18 @@ def _zip_file(
                 f"{label}: packed with a method that cannot be read here. "
                 "Unpack the ZIP and pack the folder again, or give its files."
             )
-        with _explained(label):
-            stream = cast(BinaryIO, archive.open(entry))
-        return CountedStream(stream, label, limits, packed_bytes=packed_bytes, total=total)
+        whole = copy(entry)
+        if entry.compress_type == zipfile.ZIP_DEFLATED:
+            # The Finder writes the size modulo 4 GB. Deflated data tell their own end, and the
+            # checksum tells whether they are whole.
+            whole.file_size = _NO_END
+        with _explained(label, damage):
+            stream = cast(BinaryIO, archive.open(whole))
+        return CountedStream(
+            stream, label, limits, packed_bytes=packed_bytes, total=total, damage=damage
+        )
 
-    return SourceFile(source, inside, entry.file_size, opener, limits=limits)
+    return opener
 
 
 def _check_directory_size(name: str, stream: BinaryIO, limits: Limits) -> int:
@@ -514,7 +565,8 @@ def _safe_path(source: str, name: str) -> PurePosixPath:
     return path
 
 
-def _is_junk(path: PurePosixPath) -> bool:
+def is_junk(path: PurePosixPath) -> bool:
+    """Tell whether a system put a file beside others, by its path."""
     return "__MACOSX" in path.parts or path.name in _JUNK_NAMES or path.name.startswith("._")
 
 
@@ -563,6 +615,8 @@ class CountedStream(io.RawIOBase):
         Whether closing this also closes the stream below.
     length : int, optional
         End after so many bytes.
+    damage : str
+        What is said of bytes that are damaged, if not the usual.
     """
 
     def __init__(
@@ -575,7 +629,9 @@ class CountedStream(io.RawIOBase):
         total: _Count | None = None,
         close: bool = True,
         length: int | None = None,
+        damage: str = "",
     ) -> None:
+        self._damage = damage
         self._stream = stream
         self._label = label
         self._limits = limits
@@ -603,7 +659,7 @@ class CountedStream(io.RawIOBase):
             return b"".join(iter(lambda: self.read(MIB), b""))
         if self._length is not None:
             size = min(size, self._length - self._own_bytes)
-        with _explained(self._label):
+        with _explained(self._label, self._damage):
             data = self._stream.read(size)
         self._own_bytes += len(data)
         self._total.bytes += len(data)
@@ -624,6 +680,7 @@ class CountedStream(io.RawIOBase):
             self._limits,
             packed_bytes=self._packed_bytes,
             total=self._total,
+            damage=self._damage,
         )
 
     def close(self) -> None:

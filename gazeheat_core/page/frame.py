@@ -49,8 +49,8 @@ def show_messages() -> None:
     visit = my_visit()
     for problem in dict.fromkeys([*visit.interrupted, *visit.problems]):
         message(st.error, problem, ":material/error:", close_problem)
-    for said in visit.settings_said:
-        message(st.info, said, ":material/tune:", visit.settings_said.remove)
+    for said in visit.said:
+        message(st.info, said, ":material/info:", visit.said.remove)
     offer_undo(visit)
     names = [visit.opened[one].export.name for one in visit.added if one in visit.opened]
     if 1 < len(names) == len(visit.added):

@@ -6,6 +6,7 @@ import io
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,12 +19,15 @@ import gazeheat_core as gh
 from gazeheat_core.errors import listed, shown
 from gazeheat_core.exports import (
     LIMITS,
+    Pieces,
+    SourceFile,
     find_exports,
     open_source,
     read_study,
     sources_of,
+    with_sections,
 )
-from gazeheat_core.exports.finding import is_picture
+from gazeheat_core.exports.finding import FIXATIONS_FILE, GAZE_FILE, SECTIONS_FILE, is_info
 from gazeheat_core.exports.sources import Given
 from gazeheat_core.page.markup import plain
 from gazeheat_core.page.session import Opened, Visit, my_visit, return_memory
@@ -47,8 +51,9 @@ def drop_exports(label: str, place: str = "uploads") -> None:
         label,
         accept_multiple_files=True,
         key=f"{place}-{my_visit().uploader}",
-        help="ZIPs as downloaded, or the files of one export together. Files that are not "
-        "needed are passed over. A file that Gazeheat made, alone, brings its settings back.",
+        help="ZIPs as downloaded, or the files of one export together. A picture or a list of "
+        "sections may also come before or after the gaze. Files that are not needed are passed "
+        "over. A file that Gazeheat made, alone, brings its settings back.",
     )
     if files:
         take_uploads(files)
@@ -76,19 +81,16 @@ def take_uploads(files: list[UploadedFile]) -> None:
 
 
 def read_files(visit: Visit, files: list[UploadedFile]) -> None:
-    """Take what was dropped for what it is: settings, a picture, or exports."""
+    """Take what was dropped for what it is: settings, exports, or pieces of one."""
     account = lone_account(files)
     if account is not None:
         use_settings(visit, account, files[0].name)
         return
     sources = sources_of(gh.Upload(file.name, file) for file in files)
-    picture = lone_picture(sources)
-    if picture is not None and visit.chosen is not None:
-        take_picture(visit.opened[visit.chosen], picture)
-        return
     with my_turn():
-        for source in sources:
-            read_source(visit, source)
+        # Pieces belong to an export that was given with them, if there is one.
+        for source in [source for source in sources if not read_source(visit, source)]:
+            take_pieces(visit, source)
 
 
 def lone_account(files: list[UploadedFile]) -> gh.Account | None:
@@ -110,7 +112,7 @@ def lone_account(files: list[UploadedFile]) -> gh.Account | None:
     try:
         return gh.find_account(files[0].getvalue(), name)
     except gh.SettingError:
-        if ending in (".png", ".zip"):  # a picture, or an export
+        if ending in (".png", ".zip") or is_info(name):  # a picture, or of an export
             return None
         raise
 
@@ -151,19 +153,47 @@ def use_settings(visit: Visit, account: gh.Account, name: str) -> None:
     opened.regions = regions
     visit.wanted_look = account.look
     visit.wanted_selection = selection
-    visit.settings_said = [
+    visit.said = [
         f"{shown(name)}: its settings are used, with {len(ticked):,} of "
         f"{recordings(len(opened.histograms))} ticked.",
         *gh.differences(account, opened.export),
     ]
 
 
-def lone_picture(sources: Sequence[Given]) -> gh.Upload | None:
-    """Return the picture that was given without any gaze, for the study that is chosen."""
-    match sources:
-        case [[gh.Upload() as upload]]:
-            return upload if is_picture(upload.name) else None
-    return None
+def take_pieces(visit: Visit, source: Given) -> None:
+    """Give the study that is chosen what came without gaze, or keep it until gaze comes."""
+    with visit.in_words(), open_source(source) as files:
+        pieces = Pieces.among(files)
+        if visit.chosen is None:
+            keep_pieces(visit, pieces)
+        else:
+            opened = visit.opened[visit.chosen]
+            if pieces.picture is not None:
+                with visit.in_words():
+                    data = pieces.picture.read(LIMITS.picture_bytes)
+                    opened.take(gh.with_picture(opened.export, data, str(pieces.picture)))
+            if pieces.sections is not None:
+                with visit.in_words():
+                    opened.describe(with_sections(opened.export, pieces.sections))
+                    visit.said.append(
+                        f"{pieces.sections}: names and sections of {opened.export.title} are "
+                        "taken from it."
+                    )
+        if pieces.fixations is not None:
+            visit.problems.append(
+                f"{pieces.fixations}: fixations are compared with the gaze, so they are read "
+                f"together with it. Drop all files of the export at once: {GAZE_FILE}, "
+                f"{FIXATIONS_FILE}, {SECTIONS_FILE} and the picture."
+            )
+
+
+def keep_pieces(visit: Visit, pieces: Pieces) -> None:
+    """Keep picture and sections until the gaze comes that they belong to, and say so."""
+    visit.kept = visit.kept.kept_with(pieces, LIMITS.kept_bytes)
+    names = listed(visit.kept.files, quote="")
+    visit.said.append(
+        f"{names}: kept until the gaze comes. Drop the {GAZE_FILE} of the same export next."
+    )
 
 
 def take_only_picture(opened: Opened, file: UploadedFile) -> None:
@@ -185,19 +215,57 @@ def take_picture(opened: Opened, upload: gh.Upload) -> None:
         opened.take(gh.with_picture(export, upload.stream.read(), upload.name))
 
 
-def read_source(visit: Visit, source: Given) -> None:
-    """Open every export of a source as a study; an error with one is kept as a sentence."""
+def read_source(visit: Visit, source: Given) -> bool:
+    """Open every export of a source as a study; an error with one is kept as a sentence.
+
+    Returns
+    -------
+    bool
+        False for a source that holds pieces of an export alone.
+    """
     progress = st.empty()
     with visit.in_words(), open_source(source) as files:
         found, problems = find_exports(files)
+        if not found and are_pieces(files):
+            return False
         visit.problems.extend(str(problem) for problem in problems)
         for number, one in enumerate(found):
             left = len(found) - number
             visit.check_room(one.name if left == 1 else f"{one.name} and {left - 1:,} more")
             with visit.in_words():
                 start_s = time.monotonic()
-                visit.add(read_study(one, show_progress(progress, one.name)), start_s)
+                kept = visit.kept.lacked_by(one) if len(found) == 1 else Pieces()
+                pictures = [] if kept.picture is None else [kept.picture]
+                whole = replace(one, files=(*one.files, *pictures))
+                study = read_study(whole, show_progress(progress, one.name))
+                visit.add(with_kept_sections(visit, study, kept), start_s)
+                visit.kept = visit.kept.without(kept)
+                if kept.picture is not None and study.image is not None:
+                    visit.said.append(
+                        f"{kept.picture}, given before, is used with {one.gaze.file}."
+                    )
     progress.empty()
+    return True
+
+
+def with_kept_sections(
+    visit: Visit, export: gh.Export | gh.Study, kept: Pieces
+) -> gh.Export | gh.Study:
+    """Give an export the list of sections that came before it, and say so."""
+    if kept.sections is not None:
+        with visit.in_words():
+            export = with_sections(export, kept.sections)
+            visit.said.append(f"{kept.sections}, given before, is used with {export.title}.")
+    return export
+
+
+def are_pieces(files: Sequence[SourceFile]) -> bool:
+    """Tell whether files are a picture, sections or fixations, and no others."""
+    pieces = Pieces.among(files)
+    is_known = pieces.picture is not None or pieces.sections is not None
+    # Fixations alone may be all that an export has.
+    is_known = is_known or my_visit().chosen is not None
+    return is_known and len(pieces.files) == len(files)
 
 
 def show_progress(place: DeltaGenerator, name: str) -> Callable[[int, float], None]:

@@ -18,7 +18,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 import gazeheat_core as gh
 from gazeheat_core.errors import shown
-from gazeheat_core.exports import LIMITS, formats
+from gazeheat_core.exports import LIMITS, Pieces, formats
 from gazeheat_core.exports.judging import doubt_picture
 from gazeheat_core.exports.sources import GIB
 from gazeheat_core.page.server import File, Loan, close_session
@@ -167,6 +167,17 @@ class Opened:
             counts = self.section_counts
             self.ticked = {i for i, some in places.items() if some}
             self.sections = {i: places[i] for i in self.ticked if len(places[i]) < counts[i]}
+        self.generation += 1
+
+    def describe(self, export: gh.Export | gh.Study) -> None:
+        """Take an export whose recordings have other names or another order; the ticks stay."""
+        ids = [one.id for one in self.export.recordings]
+        ticked = {ids[i] for i in self.ticked}
+        sections = {ids[i]: own for i, own in self.sections.items()}
+        self.take(export)
+        places = {id: i for i, id in enumerate([one.id for one in export.recordings])}
+        self.ticked = {i for id, i in places.items() if id in ticked or id not in ids}
+        self.sections = {places[id]: own for id, own in sections.items()}
         self.generation += 1
 
     def lend(self) -> None:
@@ -329,8 +340,10 @@ class Visit:
     interrupted: list[str] = field(default_factory=list)
     # Numbers of the studies that the last files made.
     added: tuple[int, ...] = ()
-    # What is to be said of settings that were taken from a file.
-    settings_said: list[str] = field(default_factory=list)
+    # Pieces of an export that wait for its gaze.
+    kept: Pieces = field(default_factory=Pieces)
+    # What became of settings, and of pieces of an export, that were given.
+    said: list[str] = field(default_factory=list)
     # What these settings ask for, until the controls have been set to it.
     wanted_look: gh.Look | None = None
     wanted_selection: gh.Selection | None = None
@@ -345,7 +358,7 @@ class Visit:
     def taking(self) -> Iterator[None]:
         """Take files in the body: what was said of earlier ones goes, and so does Undo."""
         self.problems.clear()
-        self.settings_said.clear()
+        self.said.clear()
         self.added = ()
         self.give_up_undo()
         before = set(self.opened)
@@ -426,6 +439,7 @@ class Visit:
     def clear(self) -> None:
         """Close every study; for a while this can be undone."""
         self._take_away([*self.opened], "cleared")
+        self.kept = Pieces()
         self.problems.clear()
         self.interrupted = []
 
@@ -489,6 +503,7 @@ class Visit:
         for opened in self.opened.values():
             opened.loan.end()
         self.opened.clear()
+        self.kept = Pieces()
         self.chosen = None
         self.added = ()
         self.problems.clear()
