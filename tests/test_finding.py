@@ -129,7 +129,7 @@ def test_the_same_export_twice_among_loose_files():
     with open_source(loose) as source:
         found, (problem,) = find_exports(source)
     assert found == []
-    contains(str(problem), "Several files named gaze.csv", "Give one export's files at a time")
+    contains(str(problem), "Several files named gaze.csv", "Give one export's files")
 
 
 # ---------------------------------------------------------------- downloads that cannot be used
@@ -213,7 +213,7 @@ def test_fixations_of_a_raw_recording_are_told_what_they_need():
 @pytest.mark.parametrize("names", [["info.json"], ["info.json", "reference_image.jpeg"]])
 def test_what_safari_leaves_of_a_download_names_safari(names):
     text = refusal({f"Study/{name}": "{}" for name in names}, gh.ExportError)
-    contains(text, f"no gaze.csv found, only {', '.join(names)}. This is what Safari leaves")
+    contains(text, f"no table of gaze found, only {', '.join(names)}. This is what Safari leaves")
     contains(text, "with another browser", "switch off 'Open \"safe\" files after downloading'")
     assert "Safari" not in refusal({"info.json": "{}", "other.csv": "a"}, gh.ExportError)
 

@@ -779,7 +779,7 @@ def test_as_many_recordings_and_sections_as_the_limit():
 
 
 def test_a_recording_in_every_row_ends_at_the_limit():
-    rows = "".join(f"s{n},r{n},{n},true,1,1,,\n" for n in range(60_000))
+    rows = "".join(f"s{n},r{n},{n}000000,true,1,1,,\n" for n in range(60_000))
     text = refusal(changed("gaze.csv", gaze_columns() + "\n" + rows), gh.LimitError)
     contains(text, "gaze.csv in study.zip", "more than 50,000 sections", "'recording id'")
 
@@ -803,13 +803,13 @@ def test_a_section_that_grows_over_several_blocks_keeps_its_order():
     numbers = np.arange(80_000)
     is_second = (numbers >= 40_000) | (numbers % 10 == 0)
     lines = "".join(
-        f"{'s' * 60}-{second},rec,{n},true,{n / 8},{n % 30},,\n"
+        f"{'s' * 60}-{second},rec,{n}000000,true,{n / 8},{n % 30},,\n"
         for n, second in zip(numbers.tolist(), is_second.tolist(), strict=True)
     )
     files = export_files(people=None, fixations=None)
     (recording,) = read(files | {"gaze.csv": gaze_columns() + "\n" + lines}).recordings
     for section, mine in zip(recording.sections, (is_second, ~is_second), strict=True):
-        np.testing.assert_array_equal(section.gaze.timestamp_ns, numbers[mine])
+        np.testing.assert_array_equal(section.gaze.timestamp_ns, numbers[mine] * 1_000_000)
         np.testing.assert_array_equal(section.gaze.x, numbers[mine] / 8)
         np.testing.assert_array_equal(section.gaze.y, numbers[mine] % 30)
 

@@ -200,4 +200,5 @@ def test_an_empty_export_of_pupil_player_is_refused(real_data):
     message = str(caught.value)
     assert "pupil_player_empty" in message
     assert "Pupil Player" in message
-    assert "Reference Image Mapper or a Marker Mapper" in message
+    assert "add the Surface Tracker plugin" in message
+    assert "Cloud" not in message

@@ -28,6 +28,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from gazeheat_core.errors import ColumnsError, SettingError, listed, shown
@@ -46,6 +47,8 @@ TIME_UNITS_NS = {
     "ms": 1_000_000,
     "s": 1_000_000_000,
 }
+# Characters of a column's name that is no one's mistake.
+_LONGEST_USUAL = 200
 # Of a description that comes from elsewhere: columns in a list, characters of a name.
 _MOST_VALUES, _LONGEST_COLUMN = 100, 1_000
 # Characters of a column's name that a message repeats.
@@ -228,14 +231,14 @@ class Header:
         return []
 
     def _plain(self, name: str) -> list[Found]:
-        if not _bare(name):
+        whole, stem = _spellings(name)
+        if not whole:
             return []
-        stem = _UNIT.sub("", name)
         places = (
             self._exact.get(name)
-            or self._whole.get(_bare(name))
+            or self._whole.get(whole)
             # Where both state a unit, it has to be the same.
-            or (self._whole if stem != name else self._without_unit).get(_bare(stem))
+            or (self._without_unit if stem == whole else self._whole).get(stem)
         )
         return [Found(position) for position in places or ()]
 
@@ -263,11 +266,26 @@ def _unit(name: str) -> str:
 
 def _bare(name: str) -> str:
     """Return a name's letters and digits alone."""
+    return _bare_of_usual(name) if len(name) < _LONGEST_USUAL else _letters(name)
+
+
+def _letters(name: str) -> str:
     return "".join(sign.lower() for sign in name if sign.isalnum())
 
 
-def _alternatives(column: str) -> list[str]:
-    return [name.removesuffix("?") for name in column.split("|")]
+# The names of the formats are looked up in every header.
+_bare_of_usual = lru_cache(maxsize=4096)(_letters)
+
+
+@lru_cache(maxsize=1024)
+def _spellings(name: str) -> tuple[str, str]:
+    """Return the letters and digits of a format's column, and those without its unit."""
+    return _letters(name), _letters(_UNIT.sub("", name))
+
+
+@lru_cache(maxsize=1024)
+def _alternatives(column: str) -> tuple[str, ...]:
+    return tuple(name.removesuffix("?") for name in column.split("|"))
 
 
 def plain_name(column: str) -> str:

@@ -60,6 +60,8 @@ _MOST_COLUMNS = 2_000
 # Lines that may stand before a header, and characters that separate cells.
 _LINES_BEFORE, _DELIMITERS = 200, "\t,;|"
 _NUMBER = re.compile(r'"?\s*[-+]?[\d.,]*(?:[eE][-+]?\d+)?\s*"?')
+# Tables of areas of interest repeat columns of fixations.
+_AREAS = "aoi_"
 # Folders that programs make in every recording, so that they name none.
 _EVERYWHERE = re.compile(r"exports?|surfaces?|\d{1,4}|gaze|data", re.IGNORECASE)
 
@@ -372,6 +374,8 @@ class _Look:
         self._known = tuple(known)
         # Tables that are none that is known.
         self.unknown: list[SourceFile] = []
+        # Files of the folder that may say what the columns of a table are called.
+        self._sidecars: dict[str, SourceFile] = {}
         self._count = 0
 
     def into(self, members: list[SourceFile]) -> list[_Looked]:
@@ -382,25 +386,31 @@ class _Look:
         GazeheatError
             When one has the name of a table of gaze and cannot be read.
         """
-        named = [self._named(file, members) for file in members if is_gaze(file.name)]
+        self._sidecars = {
+            file.name: file for file in members if file.path.suffix.lower() == ".json"
+        }
+        named = [self._named(file) for file in members if is_gaze(file.name)]
         is_cloud = any(one.holding("gaze") in PUPIL_CLOUD for one in named)
-        wanted = ("fixation",) if is_cloud else ("",)
+        wanted = "fixation" if is_cloud else ""
         others = (
-            self._other(file, members)
+            self._other(file)
             for file in members
-            if is_table(file.name) and not is_gaze(file.name) and wanted[0] in file.name.lower()
+            if is_table(file.name)
+            and not is_gaze(file.name)
+            and wanted in file.name.lower()
+            and not file.name.lower().startswith(_AREAS)
         )
         return [*named, *(one for one in others if one is not None)]
 
-    def _named(self, file: SourceFile, members: list[SourceFile]) -> _Looked:
-        return self._recognised(file, members) or _Looked(read_header(file), ())
+    def _named(self, file: SourceFile) -> _Looked:
+        return self._recognised(file) or _Looked(read_header(file), ())
 
-    def _other(self, file: SourceFile, members: list[SourceFile]) -> _Looked | None:
+    def _other(self, file: SourceFile) -> _Looked | None:
         self._count += 1
         if self._count > _MOST_TABLES:
             return None
         try:
-            looked = self._recognised(file, members)
+            looked = self._recognised(file)
         except GazeheatError:
             return None
         if looked is None:
@@ -409,8 +419,8 @@ class _Look:
             return None
         return looked
 
-    def _recognised(self, file: SourceFile, members: list[SourceFile]) -> _Looked | None:
-        described = _described_elsewhere(file, members)
+    def _recognised(self, file: SourceFile) -> _Looked | None:
+        described = _described_elsewhere(file, self._sidecars)
         if described is not None:
             fitting = formats.recognise(described.columns, self._known)
             return _Looked(described, fitting) if fitting else None
@@ -488,10 +498,10 @@ def headless_table(file: SourceFile, lines: list[str]) -> Table | None:
     return None
 
 
-def _described_elsewhere(file: SourceFile, members: list[SourceFile]) -> Table | None:
+def _described_elsewhere(file: SourceFile, sidecars: dict[str, SourceFile]) -> Table | None:
     """Return a table without a header whose columns a file beside it names, as in BIDS."""
     name = re.sub(r"(\.tsv)?(\.gz)?$", "", file.name, flags=re.IGNORECASE)
-    beside = next((one for one in members if one.name == f"{name}.json"), None)
+    beside = sidecars.get(f"{name}.json")
     if beside is None or name == file.name:
         return None
     try:

@@ -255,7 +255,7 @@ def judge_decimal_points(
         When it is so for at least half of the samples, and these are in pixels.
     """
     # Whole pixels and percent also lie on a surface then: `judge_positions` says both.
-    if frame is not None and thousandfold * 2 >= detected:
+    if frame is not None and (thousandfold * 2 >= detected or detected < _FEW_SAMPLES):
         return []
     place, example = ("picture", "300123 of 300.123") if frame is None else _ON_SURFACE
     said = (

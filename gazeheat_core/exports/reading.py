@@ -760,6 +760,7 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         detected = sum(
             int(np.count_nonzero(np.isfinite(own.arrays[3]))) for own in fixations.sections.values()
         )
+    has_times = found.contents is None or found.contents.has_times
     images, problem = read_images(found)
     inside = [count_inside(recordings, one.size) for one in images]
     image = images[inside.index(max(inside))] if images else None
@@ -780,7 +781,7 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         unreadable=unreadable + unassigned,
         detected=detected,
         tally=tally,
-        rounded=are_rounded(count_whole_seconds(one.timestamp_ns) for one in samples),
+        rounded=has_times and are_rounded(count_whole_seconds(g.timestamp_ns) for g in samples),
         has_picture=has_place,
     )
     doubts: list[str] = []
@@ -810,7 +811,7 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         notices=tuple(notices),
         grid_size=grid_size,
         surface_ratio=read_ratio(found) if image is None else None,
-        has_times=found.contents is None or found.contents.has_times,
+        has_times=has_times,
     )
 
 
