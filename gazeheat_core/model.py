@@ -212,6 +212,8 @@ class Enrichment(Generic[AnyRecording]):
     frame : (float, float, float, float) or None
         The numbers that stand at the picture's left, top, right and bottom border; None for
         pixels of the picture itself.
+    is_of_pupil_cloud : bool
+        Whether Pupil Cloud made it, so that the picture can be had there.
     """
 
     name: str
@@ -223,6 +225,7 @@ class Enrichment(Generic[AnyRecording]):
     unassigned_fixations: int = 0
     notices: tuple[str, ...] = ()
     frame: Frame | None = None
+    is_of_pupil_cloud: bool = True
 
     @property
     def unit(self) -> Unit:
@@ -262,6 +265,8 @@ class Enrichment(Generic[AnyRecording]):
                     f", or the surface's width : height ratio.{seen}"
                     if self.unit == "normalized"
                     else " (in Pupil Cloud: the enrichment's reference image, in its full size)."
+                    if self.is_of_pupil_cloud
+                    else "."
                 )
             )
         return self.image.size

@@ -291,6 +291,7 @@ def track_export(export: Export) -> Study:
         name=export.name,
         kind=export.kind,
         frame=export.frame,
+        is_of_pupil_cloud=export.is_of_pupil_cloud,
         recordings=recordings,
         image=export.image,
         unassigned_rows=export.unassigned_rows,

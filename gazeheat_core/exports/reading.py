@@ -784,6 +784,8 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         rounded=has_times and are_rounded(count_whole_seconds(g.timestamp_ns) for g in samples),
         has_picture=has_place,
     )
+    if image is None and not problem and not found.is_of_pupil_cloud:
+        problem = f"{found.name}, {found.kind}: no picture came with it. {found.way}"
     doubts: list[str] = []
     if has_place:
         label = str(found.gaze.file)
@@ -812,6 +814,7 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         grid_size=grid_size,
         surface_ratio=read_ratio(found) if image is None else None,
         has_times=has_times,
+        is_of_pupil_cloud=found.is_of_pupil_cloud,
     )
 
 
@@ -825,8 +828,6 @@ def _read_contents(
     assert found.contents is not None
     read = found.contents.take(found.stimulus, on_rows)
     notices += found.contents.notices
-    if found.format.hint and not found.is_of_pupil_cloud:
-        notices.append(f"{found.kind}: {found.format.hint}")
     for id, wearer in found.contents.wearers.items():
         about = described.setdefault(id, Described())
         about.name, about.wearer = about.name or id, about.wearer or wearer
