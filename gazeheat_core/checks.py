@@ -250,7 +250,7 @@ def _no_gaze(seen: Sequence[_Seen]) -> Check:
         return Check("no-gaze", title, 0, sentence)
     sentence = (
         f"{_where(found, seen)}, no gaze lies on the picture: nothing of it is in the map. Check "
-        "in Pupil Cloud that the enrichment has found the picture there, or untick what has none."
+        "where the gaze was mapped that the picture was found there, or untick what has none."
     )
     told = [(one.label, f"{many(one.samples, 'sample')}, none on the picture") for one in found]
     return _check("no-gaze", title, 2, sentence, told, len(seen))
@@ -277,8 +277,8 @@ def _undetected(seen: Sequence[_Seen]) -> Check:
         "Gaze not detected",
         MOST_UNDETECTED,
         "of the samples are not on the picture or were not found on it",
-        "The map shows only the rest. Check in Pupil Cloud that the picture was found while it "
-        "was looked at, or choose sections in which people look at it.",
+        "The map shows only the rest. Check where the gaze was mapped that the picture was found "
+        "while it was looked at, or choose sections in which people look at it.",
     )
 
 

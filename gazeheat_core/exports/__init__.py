@@ -241,8 +241,8 @@ def _check_gaze_inside(recordings: tuple[Recording, ...], size: Size, name: str)
         return
     raise PictureError(
         f"{name} is {px(size)}, but the gaze reaches {px(gaze_reach(recordings))}: only "
-        f"{inside:,} of {detected:,} samples lie on it. Give the reference image in the size that "
-        "was uploaded to Pupil Cloud."
+        f"{inside:,} of {detected:,} samples lie on it. Give the picture that the gaze was mapped "
+        "to, in its full size."
     )
 
 

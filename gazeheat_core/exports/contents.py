@@ -7,7 +7,6 @@ Cells are read as text and then understood as the format says. That takes longer
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
@@ -18,7 +17,7 @@ import pandas as pd
 
 from gazeheat_core.errors import LimitError, shown
 from gazeheat_core.exports import tables
-from gazeheat_core.exports.columns import Format, Found, Header, plain_name
+from gazeheat_core.exports.columns import Format, Header, plain_name
 from gazeheat_core.exports.sources import SourceFile
 from gazeheat_core.exports.tables import FLAG_UNKNOWN, Table, Tally
 from gazeheat_core.model import FloatArray, IntArray
@@ -40,10 +39,15 @@ _ROWS_TRIED = 1000
 # tracker gives: 5,000 samples a second.
 _SHORTEST_STEP_NS = {"gaze": 200_000, "fixations": 20_000_000}
 _LONG_AGO_NS = 10**17
+# The latest moment that is read, so that the time between two of them is a number of 64 bits.
+_LATEST_NS = 2**62
 _UNITS_NS = (1, 1_000, 1_000_000, 1_000_000_000)
 _UNIT_NAMES = dict(
     zip(_UNITS_NS, ("nanoseconds", "microseconds", "milliseconds", "seconds"), strict=True)
 )
+# Column of a block that tells which rows have more cells than the header: what stands behind
+# the one that is split stands under another's name.
+_IS_SPLIT = -1
 # Of a cell that a message repeats.
 _SHOWN_CHARACTERS = 40
 
@@ -104,6 +108,7 @@ class Contents:
         self.notices: list[str] = []
         self.has_times = True
         self._stimuli: dict[str, Stimulus] | None = None
+        self._names: tuple[str, ...] | None = None
 
     @property
     def files(self) -> tuple[SourceFile, ...]:
@@ -127,10 +132,11 @@ class Contents:
         GazeheatError
             When a table cannot be read.
         """
-        named = self._named()
-        if named is not None and self._stimuli is None:
-            return named
-        return tuple(self._read(on_rows))
+        if self._names is None:
+            self._names = self._named()
+        if self._names is None:
+            self._names = tuple(self._read(on_rows))
+        return self._names
 
     def take(self, stimulus: str, on_rows: OnRows | None = None) -> Stimulus:
         """Return what was read of one of them, and let go of it.
@@ -169,8 +175,11 @@ class Contents:
         if self._stimuli is None:
             self.notices, self.wearers, self.has_times = [], {}, True
             read = _Reading(self, on_rows)
+            together: dict[int, list[KnownTable]] = {}
             for one in self.known:
-                read.add(one)
+                together.setdefault(id(one.table), []).append(one)
+            for tables_of_one in together.values():
+                read.add(tables_of_one)
             self._stimuli = read.finished()
         return self._stimuli
 
@@ -206,7 +215,7 @@ class _Where(NamedTuple):
             found = [one for one in header.find(column) if not one.star or one.star == star]
             # The star of a column that is one for all pictures may be anything.
             found = found or header.find(column)
-            return _best(found, header).position if found else None
+            return found[0].position if found else None
 
         def moment(column: str) -> tuple[int, int] | None:
             found = header.find_time(column) if column else None
@@ -245,9 +254,36 @@ class _Where(NamedTuple):
         return sorted({self.x, self.y, *times, *self.recording, *kept, *least, *known})
 
 
-def _best(found: list[Found], header: Header) -> Found:
-    """Choose among columns of one name: pixels rather than another unit."""
-    return next((one for one in found if "px" in header.names[one.position].lower()), found[0])
+class _Use(NamedTuple):
+    """What is read of a table in one of its formats.
+
+    Attributes
+    ----------
+    known : KnownTable
+    places : list of (str, _Where)
+        What stands in the place of the star, and the columns.
+    times : _Times or None
+    """
+
+    known: KnownTable
+    places: list[tuple[str, _Where]]
+    times: _Times | None
+
+    @classmethod
+    def of(cls, known: KnownTable, notices: list[str]) -> _Use:
+        """Find the columns; adds what is to be said of them to the notices."""
+        table, form = known.table, known.format
+        header = Header(table.columns)
+        stars = _stars(form, header) or [known.stimulus]
+        places = [(star, _Where.of(form, header, star)) for star in stars]
+        times = _time_unit(table, form, places[0][1], notices)
+        notices += _taken(table, form, places[0][1])
+        return cls(known, places, times)
+
+    @property
+    def columns(self) -> set[int]:
+        """Every column that is read."""
+        return {column for _, where in self.places for column in where.all}
 
 
 class _Reading:
@@ -258,8 +294,9 @@ class _Reading:
         self._on_rows = on_rows
         self._stimuli: dict[str, Stimulus] = {}
         self._ids: dict[str, int] = {}
-        self._rows = self._read_bytes = self._without_picture = self._unnamed = 0
-        self._most_bytes = max(1, sum(one.table.file.size_bytes for one in contents.known))
+        self._rows = self._read_bytes = self._without_picture = self._unnamed = self._sections = 0
+        files = contents.files
+        self._most_bytes = max(1, sum(file.size_bytes for file in files))
 
     def finished(self) -> dict[str, Stimulus]:
         """Return what was read, by what was looked at."""
@@ -275,50 +312,52 @@ class _Reading:
             )
         return self._stimuli
 
-    def add(self, known: KnownTable) -> None:
-        """Read a table."""
-        table, form = known.table, known.format
-        header = Header(table.columns)
-        stars = _stars(form, header)
-        places = [(star, _Where.of(form, header, star)) for star in stars or [known.stimulus]]
-        wanted = sorted({column for _, where in places for column in where.all})
-        times = _time_unit(table, form, places[0][1], self._contents.notices)
-        if form.holds == "gaze" and times is None:
-            self._contents.has_times = False
-        self._contents.notices += _taken(table, form, places[0][1])
-        counts_rows = form.holds == "gaze" or not self._contents.has_gaze
+    def add(self, known: Sequence[KnownTable]) -> None:
+        """Read a table, for each of the formats that it holds."""
+        table = known[0].table
+        uses = [_Use.of(one, self._contents.notices) for one in known]
+        for use in uses:
+            if use.times is None and self._is_counted(use.known):
+                self._contents.has_times = False
+        counts_rows = any(self._is_counted(one) for one in known)
+        wanted = sorted({column for use in uses for column in use.columns})
         first_line = table.header_lines + 1
         for block in tables.read_blocks(table):
             frame, lines = _cells(block, table, wanted)
-            for star, where in places:
-                self._take(frame, known, where, star, times, lines + first_line)
-            first_line += block.count(b"\n")
             self._rows += len(frame) * counts_rows
             if self._rows > (most := table.file.limits.rows):
                 raise LimitError(
                     f"{table.file}: more than {most:,} rows. Split the study into several exports."
                 )
+            for use in uses:
+                for star, where in use.places:
+                    self._take(frame, use, where, star, lines + first_line)
+            first_line += block.count(b"\n")
             self._read_bytes += len(block)
             if self._on_rows is not None:
                 self._on_rows(self._rows, min(1.0, self._read_bytes / self._most_bytes))
 
+    def _is_counted(self, known: KnownTable) -> bool:
+        """Tell whether rows of a table are those that an export counts."""
+        return known.format.holds == "gaze" or not self._contents.has_gaze
+
     def _take(
         self,
         frame: pd.DataFrame,
-        known: KnownTable,
+        use: _Use,
         where: _Where,
         star: str,
-        times: _Times | None,
         lines: IntArray,
     ) -> None:
         """Take the rows of a block for one place of the star."""
+        known, times = use.known, use.times
         form, decimal = known.format, _decimal(known.table)
         for column, value in where.keep:
             kept = _bare(frame[column]) == value.lower()
             frame, lines = frame[kept], lines[kept.to_numpy()]
         if where.picture is not None:
             has_picture = ~frame[where.picture].isin(_MISSING)
-            self._without_picture += int((~has_picture).sum()) * (form.holds == "gaze")
+            self._without_picture += int((~has_picture).sum()) * self._is_counted(known)
             frame, lines = frame[has_picture], lines[has_picture.to_numpy()]
         if frame.empty:
             return
@@ -332,6 +371,7 @@ class _Reading:
         if where.detected is None:
             is_odd = _are_odd(frame[where.x], x) | _are_odd(frame[where.y], y)
         readable = (flags != FLAG_UNKNOWN) & has_time & ~((flags == 1) & is_odd)
+        readable &= ~frame[_IS_SPLIT].to_numpy()
         is_nowhere = is_empty | is_lost | (flags != 1)
         x[is_nowhere] = y[is_nowhere] = np.nan
         fixed: list[npt.NDArray[Any]]
@@ -374,66 +414,83 @@ class _Reading:
         lines: IntArray,
     ) -> None:
         """Append rows to their sections."""
-        form = known.format
-        is_gaze = form.holds == "gaze"
+        is_gaze = known.format.holds == "gaze"
         code, keys = _combined(frame, where)
-        for number, (picture, recording, section, wearer) in enumerate(keys):
-            name = picture if where.picture is not None else star
-            stimulus = self._stimuli.setdefault(name, Stimulus())
-            own = code == number
-            bad = own & ~readable
+        order = np.argsort(code, kind="stable")
+        for key, rows in zip(
+            keys, np.split(order, np.flatnonzero(np.diff(code[order])) + 1), strict=True
+        ):
+            picture, recording, section, wearer = key
+            stimulus = self._stimulus(known, picture if where.picture is not None else star)
+            good = rows[readable[rows]]
+            unreadable = len(rows) - len(good)
             id = recording if where.recording else known.recording
-            rows = int(np.count_nonzero(own))
-            if is_gaze or not self._contents.has_gaze:
-                unassigned = 0 if id else rows
-                first = self._first_odd(frame, known, where, bad, lines)
-                stimulus.tally += Tally(0, unassigned, int(np.count_nonzero(bad)), first)
+            if self._is_counted(known):
+                first = None
+                if unreadable and stimulus.tally.first is None:
+                    row = int(rows[~readable[rows]][0])
+                    first = self._odd(frame.iloc[row], int(lines[row]), known, where)
+                unassigned = 0 if id else len(rows)
+                stimulus.tally += Tally(0, unassigned, unreadable, first)
             if not id:
-                stimulus.unassigned_fixations += 0 if is_gaze else rows
+                stimulus.unassigned_fixations += 0 if is_gaze else len(rows)
                 continue
             self._contents.wearers.setdefault(id, wearer)
             sections = stimulus.gaze if is_gaze else stimulus.fixations
             grown = sections.get((id, section))
             if grown is None:
                 grown = sections[id, section] = _no_gaze() if is_gaze else no_fixations()
-                self._check_sections(known, len(sections))
-            grown.unreadable += int(np.count_nonzero(bad))
-            good = own & readable
-            if good.any():
+                self._sections += 1
+                self._check_sections(known)
+            grown.unreadable += unreadable
+            if len(good):
                 grown.append(*(column[good] for column in columns))
 
-    def _first_odd(
-        self,
-        frame: pd.DataFrame,
-        known: KnownTable,
-        where: _Where,
-        bad: npt.NDArray[np.bool_],
-        lines: IntArray,
-    ) -> tuple[int, str] | None:
-        """Explain the first row that cannot be read."""
-        if not bad.any():
-            return None
-        row, decimal = int(bad.argmax()), _decimal(known.table)
-        cells = {column: frame[column].iloc[row : row + 1] for column in where.all}
+    def _stimulus(self, known: KnownTable, name: str) -> Stimulus:
+        """Return what was read of a picture so far.
+
+        Raises
+        ------
+        LimitError
+            When there are more pictures than there may be exports.
+        """
+        found = self._stimuli.get(name)
+        if found is None:
+            if len(self._stimuli) >= (most := known.table.file.limits.exports):
+                raise LimitError(
+                    f"{known.table.file}: more than {most:,} pictures were looked at, the last "
+                    f"'{shown(name, _SHOWN_CHARACTERS)}'. Give the rows of some of them at a time."
+                )
+            found = self._stimuli[name] = Stimulus()
+        return found
+
+    def _odd(
+        self, row: pd.Series[str], line: int, known: KnownTable, where: _Where
+    ) -> tuple[int, str]:
+        """Explain a row that cannot be read."""
+        table, decimal = known.table, _decimal(known.table)
+        place = f" of {table.file}" if len(self._contents.files) > 1 else ""
+        # Lines count from the first below the header, as `Tally` has them.
+        below = line - table.header_lines
+        if row[_IS_SPLIT]:
+            return below, f"more cells than the header{place} has columns"
 
         def is_odd(column: int) -> bool:
             if column in (where.x, where.y):
-                return bool(np.isnan(_numbers(cells[column], decimal))[0])
+                return bool(np.isnan(_numbers(row[[column]], decimal))[0])
             if column == where.detected:
-                return _flag(cells[column].iloc[0], decimal) == FLAG_UNKNOWN
+                return _flag(row[column], decimal) == FLAG_UNKNOWN
             return False
 
         others = [one[0] for one in (where.time, where.duration) if one is not None]
-        column = next(filter(is_odd, cells), next(iter(others), where.x))
-        name, cell = shown(known.table.columns[column]), cells[column].iloc[0]
+        column = next(filter(is_odd, where.all), next(iter(others), where.x))
+        name, cell = shown(table.columns[column]), row[column]
         held = f"holds '{shown(cell, _SHOWN_CHARACTERS)}'" if cell else "is empty"
-        place = f" of {known.table.file}" if len(self._contents.files) > 1 else ""
-        # Lines count from the first below the header, as `Tally` has them.
-        return int(lines[row]) - known.table.header_lines, f"column '{name}'{place} {held}"
+        return below, f"column '{name}'{place} {held}"
 
-    def _check_sections(self, known: KnownTable, count: int) -> None:
+    def _check_sections(self, known: KnownTable) -> None:
         most = known.table.file.limits.sections
-        if count > most:
+        if self._sections > most:
             raise LimitError(
                 f"{known.table.file}: more than {most:,} recordings and sections. Check that the "
                 "columns that name them hold names."
@@ -478,8 +535,8 @@ def _cells(block: bytes, table: Table, wanted: list[int]) -> tuple[pd.DataFrame,
     """Return the wanted columns of a block as text, and the line of each row, from 0."""
     encoding = "utf-8" if tables.is_utf8(block) else "cp1252"
     is_whole = b"\x00" not in block and block.count(b"\r") == block.count(b"\r\n")
-    lines = block.count(b"\n") + (not block.endswith(b"\n"))
-    if is_whole:
+    lines, is_split = tables.measure(block, table)
+    if is_whole and not is_split:
         try:
             frame = pd.read_csv(
                 io.BytesIO(block),
@@ -487,7 +544,7 @@ def _cells(block: bytes, table: Table, wanted: list[int]) -> tuple[pd.DataFrame,
                 names=list(range(len(table.columns))),
                 index_col=False,
                 usecols=wanted,
-                dtype=str,
+                dtype=object,
                 sep=table.delimiter,
                 encoding=encoding,
                 encoding_errors="replace",
@@ -496,27 +553,44 @@ def _cells(block: bytes, table: Table, wanted: list[int]) -> tuple[pd.DataFrame,
             )
             is_header = frame.iloc[:, 0] == table.columns[wanted[0]]
             if len(frame) == lines and not is_header.any():
-                return _stripped(frame, block, table), np.arange(lines)
+                frame = _stripped(frame, block, table)
+                frame[_IS_SPLIT] = False
+                return frame, np.arange(lines)
         except Exception:  # pandas raises whatever comes to it
             pass
     text = block.decode(encoding, "replace").replace("\r\n", "\n").replace("\x00", "\ufffd")
-    rows, places = [], []
+    rows, places, split = [], [], []
     for place, line in enumerate(text.split("\n")):
         cells = tables.split_line(line, table.delimiter)
         if line.strip() and tuple(cells) != table.columns:
             places.append(place)
             rows.append([cells[one] if one < len(cells) else "" for one in wanted])
+            # A delimiter more at the end of each line is none.
+            split.append(any(cells[len(table.columns) :]))
     frame = pd.DataFrame(rows, columns=wanted, dtype=object)
+    frame[_IS_SPLIT] = np.array(split, np.bool_)
     return frame, np.array(places, np.int64)
 
 
 def _stripped(frame: pd.DataFrame, block: bytes, table: Table) -> pd.DataFrame:
     """Take off blanks around cells, where any has one; a short row has empty cells."""
-    frame = frame.fillna("").astype(object)
-    sign = re.escape(table.delimiter.encode())
-    if not re.search(rb"(?:^|[%b\n]) | (?:[%b\r\n]|$)" % (sign, sign), block):
+    frame = frame.fillna("")
+    if not _has_blanks(block, table.delimiter):
         return frame
     return frame.apply(lambda column: _once(column, str.strip))
+
+
+def _has_blanks(block: bytes, delimiter: str) -> bool:
+    """Tell whether a cell may begin or end with a blank."""
+    values = np.frombuffer(block, np.uint8)
+    blanks = np.flatnonzero(values == ord(" "))
+    if not len(blanks):
+        return False
+    ends = np.frombuffer(f'{delimiter}\r\n"'.encode(), np.uint8)
+    before = np.isin(values[np.maximum(blanks - 1, 0)], ends)
+    behind = np.isin(values[np.minimum(blanks + 1, len(values) - 1)], ends)
+    is_outermost = blanks[0] == 0 or blanks[-1] == len(values) - 1
+    return bool(is_outermost or before.any() or behind.any())
 
 
 def _once(cells: Text, change: Callable[[str], Any]) -> pd.Series[Any]:
@@ -541,7 +615,10 @@ def _numbers(cells: Text, decimal: str) -> FloatArray:
     """Return numbers; NaN in an empty cell and where there is none."""
     if decimal == ",":
         cells = cells.str.replace(",", ".", regex=False)
-    values: FloatArray = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, copy=True)
+    try:
+        values: FloatArray = cells.to_numpy(object).astype(np.float64)
+    except ValueError:  # a cell that is empty, or no number
+        values = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, copy=True)
     values[~np.isfinite(values)] = np.nan
     return values
 
@@ -733,14 +810,23 @@ def _moments(
         return _dates(cells)
     if decimal == ",":
         cells = cells.str.replace(",", ".", regex=False)
-    numbers = pd.to_numeric(cells, errors="coerce")
-    if numbers.dtype == np.int64:
+    moments = np.zeros(len(cells), np.int64)
+    try:
         # Whole numbers pass through no float.
-        return numbers.to_numpy() * np.int64(times.unit_ns), np.ones(len(frame), np.bool_)
-    values = numbers.to_numpy(np.float64) * times.unit_ns
-    known = np.isfinite(values) & (np.abs(values) < 2.0**62)
-    moments = np.zeros(len(values), np.int64)
+        whole = cells.to_numpy(object).astype(np.int64)
+    except (ValueError, OverflowError):
+        pass
+    else:
+        known = np.abs(whole) < _LATEST_NS // times.unit_ns
+        moments[known] = whole[known] * times.unit_ns
+        return moments, known
+    values = _numbers(cells, decimal) * times.unit_ns
+    known = np.abs(values) < _LATEST_NS
     moments[known] = np.rint(values[known])
+    if times.unit_ns == 1:
+        for row, cell in enumerate(cells):
+            if known[row] and (exact := tables.whole_number(cell)) is not None:
+                moments[row] = exact
     return moments, known
 
 

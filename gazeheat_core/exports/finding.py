@@ -280,13 +280,10 @@ def find_exports(
             problems.append(error)
         if _are_too_many(found, everything, problems):
             return [], problems
-    try:
-        for export in _other_exports(others, everything, on_rows):
-            found.append(export)
-            if _are_too_many(found, everything, problems):
-                return [], problems
-    except GazeheatError as error:
-        problems.append(error)
+    for export in _other_exports(others, everything, problems, on_rows):
+        found.append(export)
+        if _are_too_many(found, everything, problems):
+            return [], problems
     if not found and not problems:
         problems.append(_nothing_found(everything, others, look))
     return found, _together(problems)
@@ -444,8 +441,11 @@ class _Look:
         return None
 
 
-def _near(file: SourceFile) -> tuple[Format, list[str]] | None:
+def _near(file: SourceFile, members: list[SourceFile]) -> tuple[Format, list[str]] | None:
     """Return a format whose position a table has, and the columns that it lacks of it."""
+    described = _described_elsewhere(file, members)
+    if described is not None:
+        return formats.BIDS, lacking(formats.BIDS, Header(described.columns))
     for line in tables.read_lines(file, _LINES_BEFORE):
         _, cells = cells_of(line)
         if not 2 <= len(cells) < _MOST_COLUMNS:
@@ -645,44 +645,88 @@ def _gaze_format(looked: _Looked, members: list[SourceFile]) -> Format:
 
 
 def _other_exports(
-    looked: list[_Looked], files: list[SourceFile], on_rows: OnRows | None
+    looked: list[_Looked],
+    files: list[SourceFile],
+    problems: list[GazeheatError],
+    on_rows: OnRows | None,
 ) -> Iterable[FoundExport]:
-    """Yield the exports that tables of other programs make, one for each that was looked at."""
-    groups: dict[tuple[str, PurePosixPath], list[tuple[_Looked, Format]]] = {}
+    """Yield the exports that tables of other programs make, one for each that was looked at.
+
+    Tables of one program belong together: those of a folder where columns name the recordings,
+    else those of all folders. What is wrong with some of them is added to the problems.
+    """
+    groups: dict[tuple[str, PurePosixPath | None], list[tuple[_Looked, Format]]] = {}
     for one in looked:
-        for form in one.formats:
-            if form.holds == "nothing":
-                continue
+        for form in _read_as(one):
             if form.frame is not None and any(map(isnan, form.frame)):
-                raise UnknownTableError(
-                    f"{one.file}: this is a table of {form.title}. {form.hint}", one.file, form
+                problems.append(
+                    UnknownTableError(
+                        f"{one.file}: this is a table of {form.title}. {form.hint}", one.file, form
+                    )
                 )
+                continue
             header = Header(one.table.columns)
             has_names = any(header.find(column) for column in form.recording)
-            folder = one.file.folder if has_names else PurePosixPath()
+            folder = one.file.folder if has_names else None
             groups.setdefault((form.title, folder), []).append((one, form))
     for (_, folder), members in groups.items():
-        has_names = folder != PurePosixPath() or all(
-            any(Header(one.table.columns).find(column) for column in form.recording)
-            for one, form in members
+        try:
+            yield from _group(folder, members, files, on_rows)
+        except GazeheatError as error:
+            problems.append(error)
+
+
+def _read_as(one: _Looked) -> list[Format]:
+    """Return the formats that a table is read in.
+
+    Some programs write tables of gaze and of fixations with the same columns. One with the
+    name of fixations then has a row for each, which is no sample of gaze.
+    """
+    useful = [form for form in one.formats if form.holds != "nothing"]
+    usual = [form.holds for form in useful if _middle(one.file.name, form.file) is not None]
+    return [form for form in useful if usual != ["fixations"] or form.holds == "fixations"]
+
+
+def _group(
+    folder: PurePosixPath | None,
+    members: list[tuple[_Looked, Format]],
+    files: list[SourceFile],
+    on_rows: OnRows | None,
+) -> Iterable[FoundExport]:
+    """Yield the exports of tables that belong together.
+
+    Raises
+    ------
+    GazeheatError
+        When they cannot be read, or name nothing that was looked at.
+    """
+    known = _named(members)
+    contents = Contents(known)
+    first = next((one for one in known if one.format.holds == "gaze"), known[0])
+    inside = {one.table.file.folder for one in known}
+    beside = files if folder is None else [file for file in files if file.folder in inside]
+    folder_name = folder.name if folder is not None else ""
+    stimuli = contents.stimuli(on_rows)
+    if not stimuli:
+        column = Header(first.table.columns).find(first.format.picture)
+        name = shown(first.table.columns[column[0].position]) if column else ""
+        raise ExportError(
+            f"{first.table.file}: this is a table of {first.format.title}, and "
+            + (f"in no row '{name}' says what was looked at. " if name else "there are no rows. ")
+            + first.format.hint
         )
-        known = _named(members)
-        contents = Contents(known)
-        first = next((one for one in known if one.format.holds == "gaze"), known[0])
-        inside = {one.table.file.folder for one in known}
-        beside = [file for file in files if file.folder in inside] if has_names else files
-        for stimulus in contents.stimuli(on_rows):
-            name = stimulus or folder.name or _group_name(known)
-            yield FoundExport(
-                name=shown(enrichment_name(_stem(name) or name)),
-                kind=enrichment_kind(folder.name, first.format),
-                format=first.format,
-                gaze=first.table,
-                files=tuple(beside),
-                sections=_sections(list(beside)),
-                contents=contents,
-                stimulus=stimulus,
-            )
+    for stimulus in stimuli:
+        name = stimulus or folder_name or _group_name(known)
+        yield FoundExport(
+            name=shown(enrichment_name(_stem(name) or name)),
+            kind=enrichment_kind(folder_name, first.format),
+            format=first.format,
+            gaze=first.table,
+            files=tuple(beside),
+            sections=_sections(list(beside)),
+            contents=contents,
+            stimulus=stimulus,
+        )
 
 
 def _group_name(known: list[KnownTable]) -> str:
@@ -718,12 +762,21 @@ def _star(one: _Looked, form: Format) -> tuple[str, str]:
     name = one.file.name
     # A table of gaze may hold the fixations too: it then has the name of its gaze.
     for usual in (form.file, *(other.file for other in one.formats)):
-        head, star, tail = usual.partition("*")
-        if usual and name.startswith(head) and name.endswith(tail):
-            middle = name[len(head) : len(name) - len(tail)] if star else ""
+        middle = _middle(name, usual)
+        if middle is not None:
             rows_tell = "*" in form.x or bool(form.picture) or form.title == formats.BIDS.title
             return (middle or _stem(name), "") if rows_tell else ("", middle)
     return _stem(name), ""
+
+
+def _middle(name: str, usual: str) -> str | None:
+    """Return what stands in the place of the star of a usual name; None for another name."""
+    head, star, tail = usual.partition("*")
+    if not star:
+        return "" if usual and name == usual else None
+    if len(name) < len(head + tail) or not (name.startswith(head) and name.endswith(tail)):
+        return None
+    return name[len(head) : len(name) - len(tail)]
 
 
 def _differing(paths: list[tuple[str, ...]]) -> list[str]:
@@ -765,7 +818,7 @@ def _nothing_found(files: list[SourceFile], looked: list[_Looked], look: _Look) 
             f"{HOW_TO_MAP}"
         )
     for file in look.unknown[:_FEW_PROBLEMS]:
-        near = _near(file)
+        near = _near(file, [one for one in files if one.folder == file.folder])
         if near is not None:
             form, missing = near
             return UnknownTableError(

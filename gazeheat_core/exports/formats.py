@@ -210,19 +210,34 @@ TOBII_SNAPSHOT_FIXATIONS = replace(
 TOBII_SCREEN = replace(
     TOBII_SNAPSHOT,
     title="Tobii Pro Lab, screen",
-    x="Gaze point X",
-    y="Gaze point Y",
+    # Of the media rather than of the screen around it. Both take a column without a unit.
+    x="Gaze point X [MCSpx]|Gaze point X [DACSpx]|Gaze point X [px]",
+    y="Gaze point Y [MCSpx]|Gaze point Y [DACSpx]|Gaze point Y [px]",
     picture="Presented Media name|Presented Stimulus name|Recording media name",
     hint="Positions are pixels of the picture that was shown: give it in that size.",
 )
 TOBII_SCREEN_FIXATIONS = replace(
     TOBII_SCREEN,
     holds="fixations",
-    x="Fixation point X",
-    y="Fixation point Y",
+    x="Fixation point X [MCSpx]|Fixation point X [DACSpx]|Fixation point X [px]",
+    y="Fixation point Y [MCSpx]|Fixation point Y [DACSpx]|Fixation point Y [px]",
     keep=(("Eye movement type?", "Fixation"),),
     fixation="Eye movement type index?",
     duration="Gaze event duration [ms]",
+)
+TOBII_SCREEN_SHARES = replace(
+    TOBII_SCREEN,
+    x="Gaze point X [MCSnorm]",
+    y="Gaze point Y [MCSnorm]",
+    frame=(0.0, 0.0, 1.0, 1.0),
+    hint="Positions are fractions of the picture that was shown: give it.",
+)
+TOBII_SCREEN_SHARES_FIXATIONS = replace(
+    TOBII_SCREEN_FIXATIONS,
+    x="Fixation point X [MCSnorm]",
+    y="Fixation point Y [MCSnorm]",
+    frame=(0.0, 0.0, 1.0, 1.0),
+    hint=TOBII_SCREEN_SHARES.hint,
 )
 TOBII_SCENE = Format(
     "Tobii Pro Lab, scene camera",
@@ -300,7 +315,9 @@ GAZEPOINT_FIXATIONS = replace(
     holds="fixations",
     x="FPOGX",
     y="FPOGY",
-    detected="FPOGV",
+    time="FPOGS [s]",
+    keep=(("FPOGV", "1"),),
+    detected="",
     fixation="FPOGID",
     duration="FPOGD [s]",
     file="*_fixations.csv",
@@ -343,6 +360,21 @@ EYELINK = Format(
     hint="Positions are pixels of the screen: give a screenshot. All trials are in one heatmap; "
     "to have one for each, name the column that says what was shown.",
 )
+GORILLA = Format(
+    "Gorilla (WebGazer)",
+    "gaze",
+    x="x_pred_normalised",
+    y="y_pred_normalised",
+    frame=(0.0, 1.0, 1.0, 0.0),
+    time="time_elapsed [ms]?",
+    recording=("participant_id?",),
+    wearer="participant_id?",
+    section="spreadsheet_row?",
+    picture="screen_index?",
+    keep=(("type", "prediction"),),
+    hint="In Gorilla, collect the full coordinate data. Positions are fractions of the screen, "
+    "read with y from the bottom up: give a screenshot of each screen.",
+)
 IMOTIONS = Format(
     "iMotions",
     "gaze",
@@ -381,11 +413,12 @@ GAZE_MAPPER = Format(
 BIDS = Format(
     "BIDS eye tracking",
     "gaze",
-    x="x_coordinate",
-    y="y_coordinate",
+    x="x_coordinate [px]",
+    y="y_coordinate [px]",
     time="timestamp [s]",
     file="*_physio.tsv.gz",
-    hint="Positions are pixels of the screen: give a screenshot.",
+    hint="Give the '.json' beside each table too; it has to state pixels of the screen as the "
+    "unit of 'x_coordinate' and 'y_coordinate'. And give a screenshot.",
 )
 
 FORMATS = (
@@ -402,6 +435,8 @@ FORMATS = (
     TOBII_SNAPSHOT_FIXATIONS,
     TOBII_SCREEN,
     TOBII_SCREEN_FIXATIONS,
+    TOBII_SCREEN_SHARES,
+    TOBII_SCREEN_SHARES_FIXATIONS,
     TOBII_STUDIO,
     TOBII_STUDIO_FIXATIONS,
     TOBII_STUDIO_2,
@@ -411,6 +446,7 @@ FORMATS = (
     SMI,
     BEGAZE,
     EYELINK,
+    GORILLA,
     IMOTIONS,
     MOBILE_GAZE_MAPPING,
     GAZE_MAPPER,

@@ -103,7 +103,9 @@ def judge_gaze(
     """
     file = found.gaze.file
     if len(recordings) > file.limits.recordings:
-        ids = check_ids(found.gaze, find_layout(found.format, found.gaze))
+        ids = "Check that the columns that name them hold names."
+        if found.contents is None:
+            ids = check_ids(found.gaze, find_layout(found.format, found.gaze))
         raise LimitError(f"{file}: more than {file.limits.recordings:,} recordings. {ids}")
     if rows == 0:
         raise ExportError(

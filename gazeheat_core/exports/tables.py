@@ -444,8 +444,8 @@ def _parse_typed(block: bytes, table: Table, layout: Layout) -> Rows:
         raise ValueError("pandas ends a line at a carriage return alone")
     if b"\xef" in block and codecs.BOM_UTF8 in block:
         raise ValueError("pandas takes off a byte order mark at the start only")
-    lines, delimiters = _count_cells(block, table.delimiter)
-    if delimiters >= len(table.columns) and _is_split(block, table):
+    lines, is_split = measure(block, table)
+    if is_split:
         raise ValueError("pandas passes over cells beyond the header's")
     frame = _read_frame(block, table, layout, "category")
     if any(_is_changed(frame[p], str) for p in layout.keys) or _is_changed(
@@ -469,6 +469,12 @@ def _parse_typed(block: bytes, table: Table, layout: Layout) -> Rows:
         lines=lines,
         **_fixations(frame, table, layout),
     )
+
+
+def measure(block: bytes, table: Table) -> tuple[int, bool]:
+    """Count the lines of a block, and tell whether one may have more cells than the header."""
+    lines, delimiters = _count_cells(block, table.delimiter)
+    return lines, delimiters >= len(table.columns) and _is_split(block, table)
 
 
 def _count_cells(block: bytes, delimiter: str) -> tuple[int, int]:
