@@ -81,7 +81,7 @@ class Stimulus:
     gaze, fixations : dict of Columns, by recording id and section id
         In the order of the files. Of gaze the moment in nanoseconds, x, y, and 1 in a
         fixation; of fixations id, start and end in nanoseconds, x, y, milliseconds.
-        Each section of one is in the other too.
+        Each section with fixations is in the gaze too.
     tally : Tally
         Of the rows of gaze, or of fixations where there is no gaze.
     unassigned_fixations : int
@@ -301,7 +301,7 @@ class _Reading:
     def finished(self) -> dict[str, Stimulus]:
         """Return what was read, by what was looked at."""
         for one in self._stimuli.values():
-            for key in one.gaze.keys() | one.fixations.keys():
+            for key in one.fixations:
                 one.gaze.setdefault(key, _no_gaze())
             for columns in one.fixations.values():
                 _once_each(columns)
