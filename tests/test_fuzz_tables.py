@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ from tests.builders import (
 )
 from tests.conftest import thoroughly
 from tests.test_parallel import assert_same, binned_in_parts, binned_whole
+from tests.test_trackers import ADA, CORE_FIXATIONS, core, gazepoint, snapshots, upload
 
 PICTURE = picture_bytes((40, 30))
 MARK = "\ufeff".encode()
@@ -239,3 +241,100 @@ def test_without_damage_every_packing_is_read(pack):
         ("P01", gh.Counts(used=3, outside=1, undetected=1)),
         ("P02", gh.Counts(used=2, unreadable=2)),
     ]
+
+
+# ---------------------------------------------------------------- tables of any program
+
+SMI = (
+    "## SMI\nTime\tType\tTrial\tL POR X [px]\tL POR Y [px]\tStimulus\n"
+    "1000\tMSG\t1\t# Message: a\n6000\tSMP\t1\t1.5\t2.5\ta.png\n11000\tSMP\t1\t-\t-\ta.png\n"
+)
+SPOTS = f"{CORE_FIXATIONS}\n" + "100.0,0,7,100.0,120.5,1,0.2,0.8,0,0,True\n" * 3
+TABLES = {
+    "Ada_all_gaze.csv": ADA,
+    "export.tsv": snapshots(),
+    "p01.txt": SMI,
+    "gaze_positions_on_surface_A.csv": core((0.5, 0.5, True, 1.0), (0.5, 0.5, False, 0.1)),
+    "fixations_on_surface_A.csv": SPOTS,
+}
+
+
+def check_any(files):
+    """Read exports of any program: each row is a sample or counted, or words say what is wrong."""
+    try:
+        exports = gh.read_exports(upload(files))
+    except gh.GazeheatError as error:
+        text = str(error)
+        return text if 0 < len(text) < 5000 else pytest.fail(f"{len(text)} letters: {text[:99]}")
+    for export in exports:
+        sections = [section for one in export.recordings for section in one.sections]
+        held = sum(len(one.gaze) + one.unreadable for one in sections)
+        assert held + export.unassigned_rows == export.rows
+        for section in sections:
+            assert not np.isinf(section.gaze.x).any()
+            assert not np.isinf(section.gaze.y).any()
+            if section.fixations is not None:
+                ids = section.fixations.fixation_id
+                assert len(np.unique(ids)) == len(ids)
+        if export.frame is not None:
+            histograms = gh.bin_recordings(gh.with_ratio(export, (4, 3)))
+            assert sum(one.counts.rows for one in histograms) == export.rows - (
+                export.unassigned_rows
+            )
+    return exports
+
+
+@thoroughly
+@given(name=st.sampled_from(sorted(TABLES)), edits=edits, pack=packings)
+def test_damaged_tables_of_any_program(name, edits, pack):
+    check_any({name: damaged(pack(TABLES[name].encode()), edits)})
+
+
+@thoroughly
+@given(
+    numbers=st.lists(
+        st.sampled_from(
+            ["0.5", "nan", "inf", "-inf", "1e308", "-1e308", "1e999", "", "\x00", "0,5", "1_0",
+             "\u0663", "9" * 400, "0x1", "-"]
+        ),
+        min_size=4,
+        max_size=24,
+    )
+)  # fmt: skip
+def test_odd_numbers_in_any_column(numbers):
+    rows = [
+        ("A", t, (x, y, t, x, 1, 1), (x, y, 1))
+        for t, x, y in zip(numbers[::3], numbers[1::3], numbers[2::3], strict=False)
+    ]
+    check_any({"a_all_gaze.csv": gazepoint(*rows)})
+
+
+HOSTILE = {
+    "a million columns": (
+        lambda: ",".join(f"c{n}" for n in range(1_000_000)) + "\n",
+        "no table of gaze found",
+    ),
+    "a row of ten megabytes": (
+        lambda: gazepoint(("A", 0, (0, 0, 0, 0, 1, 0), ("5" * 10**7, 0.5, 1))),
+        "a line is longer than",
+    ),
+    "many pictures": (
+        lambda: gazepoint(
+            *((f"M{n}", n, (0, 0, 0, 0, 1, 0), (0.5, 0.5, 1)) for n in range(50_000))
+        ),
+        "more than 100 pictures were looked at",
+    ),
+    "nothing but zeros": (lambda: ADA.split("\n")[0] + "\n" + "\x00" * 10**6, "in no row"),
+    "nothing but line ends": (lambda: ADA.split("\n")[0] + "\n" * 10**6, "there are no rows"),
+}
+
+
+@pytest.mark.parametrize(("made", "words"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_tables_end_with_words(made, words):
+    assert words in check_any({"a_all_gaze.csv": made()})
+
+
+def test_many_recordings_and_trials_end_at_the_limit():
+    head = "Time\tType\tTrial\tL POR X [px]\tL POR Y [px]\tStimulus\n"
+    rows = "".join(f"{n * 1000}\tSMP\t{n}\t1\t2\ta\n" for n in range(50_001))
+    assert "more than 50,000 recordings and sections" in check_any({"p.txt": head + rows})

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import gazeheat_core as gh
 from gazeheat_core.exports import find_exports, open_source, read_export
-from gazeheat_core.exports.finding import UnknownTableError
 from gazeheat_core.exports.columns import Format, plain_name
+from gazeheat_core.exports.finding import UnknownTableError
 from gazeheat_core.exports.formats import FORMATS, OF_PUPIL_CLOUD, recognise
 from gazeheat_core.study import track_export
 from tests.builders import picture_bytes, write_zip
@@ -130,9 +130,7 @@ def test_pupil_core_counts_up_from_the_bottom_and_needs_confidence():
         }
     )
     assert (export.name, export.kind, export.frame) == ("Shelf", "Pupil Core surface", (0, 1, 1, 0))
-    assert samples(export) == {
-        "rec1": [(100_000, 0.25, 0.905), (100_005, *LOST), (100_010, *LOST)]
-    }
+    assert samples(export) == {"rec1": [(100_000, 0.25, 0.905), (100_005, *LOST), (100_010, *LOST)]}
     assert fixations(export) == {"rec1": [(100_000, 120.5, 0.2, 0.8), (100_250, 80.0, *LOST)]}
     (histogram,) = gh.bin_recordings(gh.with_ratio(export, (1, 1)))
     # High up on the picture of 300 × 300 bins.
@@ -578,7 +576,8 @@ def as_gazepoint(gaze, width, height):
 def as_snapshot(gaze, *_):
     header = f"{LAB.format('ms')} | Mapped gaze X [A] | Mapped gaze Y [A]\n"
     rows = [
-        f"{n * 5} | Eye Tracker | Ada | R | {x or ''} | {y or ''}\n" for n, (x, y) in enumerate(gaze)
+        f"{n * 5} | Eye Tracker | Ada | R | {x or ''} | {y or ''}\n"
+        for n, (x, y) in enumerate(gaze)
     ]
     return {"export.tsv": tabs(header + "".join(rows)) + "\n"}
 
@@ -770,7 +769,7 @@ def test_real_tobii_studio(real_data):
     lines = path.read_text("utf-8-sig").splitlines()
     header = next(n for n, line in enumerate(lines) if line.startswith("FixationIndex"))
     raw = np.array([line.split("\t")[:5] for line in lines[header + 1 :] if line], float)
-    id, start, duration, x, y = raw[np.unique(raw[:, 0], return_index=True)[1]].T
+    start, duration, x, y = raw[np.unique(raw[:, 0], return_index=True)[1], 1:].T
     lost = (x == -1) | (y == -1)
     assert lost.any()
     found = export.recordings[0].sections[0].fixations

@@ -107,6 +107,7 @@ class Contents:
         self.wearers: dict[str, str] = {}
         self.notices: list[str] = []
         self.has_times = True
+        self.rows_without_picture = 0
         self._stimuli: dict[str, Stimulus] | None = None
         self._names: tuple[str, ...] | None = None
 
@@ -305,6 +306,7 @@ class _Reading:
                 one.gaze.setdefault(key, _no_gaze())
             for columns in one.fixations.values():
                 _once_each(columns)
+        self._contents.rows_without_picture = self._without_picture
         if self._without_picture:
             file = self._contents.known[0].table.file
             self._contents.notices.append(
@@ -385,10 +387,12 @@ class _Reading:
             duration_ms = (end - moment) / 1e6
             if where.duration is not None:
                 column, unit_ns = where.duration
-                duration_ms = _numbers(frame[column], decimal) * (unit_ns / 1e6)
+                with np.errstate(over="ignore"):
+                    duration_ms = _numbers(frame[column], decimal) * (unit_ns / 1e6)
+            lasts = np.abs(duration_ms) < _LATEST_NS / 1e6
+            readable &= lasts
             if where.end is None or not has_end.all():
-                end = moment + np.nan_to_num(duration_ms * 1e6).astype(np.int64)
-            readable &= np.isfinite(duration_ms)
+                end = moment + np.where(lasts, duration_ms * 1e6, 0).astype(np.int64)
             fixed = [self._numbered(frame, where), moment, end, x, y, duration_ms]
         self._append(frame, known, where, star, readable, fixed, lines)
 
@@ -728,7 +732,8 @@ def time_unit_ns(cells: Text, stated_ns: int, holds: str, decimal: str = ".") ->
     known = values[np.isfinite(values)]
     if not len(known) or len(known) * 2 < len(values):
         return None
-    steps = np.diff(known)
+    with np.errstate(over="ignore"):
+        steps = np.diff(known)
     steps = steps[steps > 0]
     if not len(steps):
         return stated_ns
@@ -820,7 +825,8 @@ def _moments(
         known = np.abs(whole) < _LATEST_NS // times.unit_ns
         moments[known] = whole[known] * times.unit_ns
         return moments, known
-    values = _numbers(cells, decimal) * times.unit_ns
+    with np.errstate(over="ignore"):
+        values = _numbers(cells, decimal) * times.unit_ns
     known = np.abs(values) < _LATEST_NS
     moments[known] = np.rint(values[known])
     if times.unit_ns == 1:

@@ -712,7 +712,11 @@ def _group(
         name = shown(first.table.columns[column[0].position]) if column else ""
         raise ExportError(
             f"{first.table.file}: this is a table of {first.format.title}, and "
-            + (f"in no row '{name}' says what was looked at. " if name else "there are no rows. ")
+            + (
+                f"in no row '{name}' says what was looked at. "
+                if contents.rows_without_picture
+                else "there are no rows below the header. "
+            )
             + first.format.hint
         )
     for stimulus in stimuli:
