@@ -41,7 +41,15 @@ from gazeheat_core.exports.sources import (
 )
 from gazeheat_core.exports.surfaces import doubt_shape
 from gazeheat_core.grid import Grid
-from gazeheat_core.model import Enrichment, Export, Recording, Size, count_inside
+from gazeheat_core.model import (
+    Enrichment,
+    Export,
+    Recording,
+    Size,
+    count_inside,
+    name_of,
+    positions_of,
+)
 
 __all__ = [
     "LIMITS",
@@ -228,8 +236,7 @@ def with_ratio(export: Export, ratio: tuple[float, float]) -> Export:
 
 
 def _check_decimal_points(title: str, recordings: tuple[Recording, ...], size: Size) -> list[str]:
-    samples = [section.gaze for recording in recordings for section in recording.sections]
-    detected = sum(int(np.count_nonzero(np.isfinite(one.x))) for one in samples)
+    samples, detected = positions_of(recordings), _count_detected(recordings)
     thousandfold = count_thousandfold_samples(Grid.over(size, None), samples)
     return judge_decimal_points(title, None, thousandfold, detected)
 
@@ -241,11 +248,11 @@ def _check_gaze_inside(recordings: tuple[Recording, ...], size: Size, name: str)
         return
     raise PictureError(
         f"{name} is {px(size)}, but the gaze reaches {px(gaze_reach(recordings))}: only "
-        f"{inside:,} of {detected:,} samples lie on it. Give the reference image in the size that "
-        "was uploaded to Pupil Cloud."
+        f"{inside:,} of {detected:,} {name_of(positions_of(recordings))} lie on it. Give the "
+        "reference image in the size that was uploaded to Pupil Cloud."
     )
 
 
 def _count_detected(recordings: tuple[Recording, ...]) -> int:
-    gaze = [section.gaze for recording in recordings for section in recording.sections]
-    return sum(int(np.count_nonzero(np.isfinite(g.x))) for g in gaze)
+    held = positions_of(recordings)
+    return sum(int(np.count_nonzero(np.isfinite(one.x))) for one in held)

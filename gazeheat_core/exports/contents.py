@@ -282,8 +282,9 @@ class _Reading:
         stars = _stars(form, header)
         places = [(star, _Where.of(form, header, star)) for star in stars or [known.stimulus]]
         wanted = sorted({column for _, where in places for column in where.all})
-        times = _time_unit(table, form, places[0][1], self._contents.notices)
-        if form.holds == "gaze" and times is None:
+        has_gaze, notices = self._contents.has_gaze, self._contents.notices
+        times = _time_unit(table, form, places[0][1], notices, has_gaze=has_gaze)
+        if times is None and (form.holds == "gaze" or not self._contents.has_gaze):
             self._contents.has_times = False
         self._contents.notices += _taken(table, form, places[0][1])
         counts_rows = form.holds == "gaze" or not self._contents.has_gaze
@@ -342,7 +343,7 @@ class _Reading:
             fixed = [moment, x, y, inside]
         else:
             end, has_end = _moments(frame, where.end, times, decimal)
-            duration_ms = (end - moment) / 1e6
+            duration_ms = (end - moment) / 1e6 if where.end is not None else np.zeros(len(x))
             if where.duration is not None:
                 column, unit_ns = where.duration
                 duration_ms = _numbers(frame[column], decimal) * (unit_ns / 1e6)
@@ -683,9 +684,16 @@ def time_is_whole_ns(table: Table, form: Format) -> bool:
     return time_unit_ns(cells, 1, form.holds, _decimal(table)) in (1, None)
 
 
-def _time_unit(table: Table, form: Format, where: _Where, notices: list[str]) -> _Times | None:
+def _time_unit(
+    table: Table, form: Format, where: _Where, notices: list[str], *, has_gaze: bool
+) -> _Times | None:
     """Find out how the times are written; None where there are none that can be read."""
+    counts = form.holds == "gaze" or not has_gaze
+    lacking = "durations, windows of time and seconds" if has_gaze else "windows of time"
+    needless = f"The heatmap does not need them; {lacking} are not known."
     if where.time is None:
+        if counts:
+            notices.append(f"{table.file}: no column holds times. {needless}")
         return None
     column, stated_ns = where.time
     cells = _first_cells(table, column)
@@ -701,12 +709,9 @@ def _time_unit(table: Table, form: Format, where: _Where, notices: list[str]) ->
     known = _dates(cells)
     if len(known) and np.count_nonzero(known[1]) * 2 >= len(cells):
         return _Times(1, are_dates=True)
-    if form.holds == "gaze":
+    if counts:
         example = f", such as '{shown(cells.iloc[0])}'," if len(cells) else ""
-        notices.append(
-            f"{table.file}: the times in '{name}'{example} cannot be read. The heatmap does not "
-            "need them; durations, windows of time and seconds are not known."
-        )
+        notices.append(f"{table.file}: the times in '{name}'{example} cannot be read. {needless}")
     return None
 
 

@@ -145,7 +145,7 @@ def use_settings(visit: Visit, account: gh.Account, name: str) -> None:
     except gh.SettingError as error:
         raise gh.SettingError(f"{shown(name)}: its settings are not used. {error}") from None
     selection = account.selection_in(opened.export)
-    gh.check_measure(opened.export, selection.measure)
+    gh.check_selection(opened.export, selection)
     # Their number tells the browser that its own messages are out of date, also those on time.
     opened.window_s = selection.window_s
     opened.tick(ticked, selection.sections)
