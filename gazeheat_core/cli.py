@@ -262,7 +262,7 @@ class Options:
     image : Path or None
         A picture that takes the place of the exports' own.
     ratio : (float, float) or None
-        Width and height of a surface without a picture.
+        Width and height of a surface without a picture, or of a screen in pixels.
     jobs : int
         Number of processes that read.
     scheduler : str
@@ -433,7 +433,12 @@ def _parser() -> argparse.ArgumentParser:
         "settings.json, in place of --recording and the settings above",
     )
     add("--image", type=Path, metavar="FILE", help="a picture to use in place of the export's")
-    add("--ratio", metavar="W:H", help="for a surface without picture: its width : height")
+    add(
+        "--ratio",
+        metavar="W:H",
+        help="for a surface without picture: its width : height; for gaze in pixels of a screen: "
+        "its size in pixels, such as 1920:1080",
+    )
     add("--jobs", type=int, default=1, metavar="N", help="read with N processes (default 1)")
     add("--scheduler", default="", metavar="tcp://HOST:PORT", help="read on a Dask cluster")
     add("--cache", default="", metavar="DIR", help="keep what was read there, for the next time")
@@ -655,7 +660,9 @@ def _options_named(found: FoundExport) -> Iterator[None]:
         yield
     except PictureError as error:
         image = "--image FILE gives a picture"
-        ratio = "" if found.frame is None else ", --ratio W:H the shape of a surface without one"
+        ratio = ", --ratio W:H the shape of a surface without one"
+        if found.frame is None:
+            ratio = "" if found.is_of_pupil_cloud else ", --ratio W:H the screen's size in pixels"
         raise type(error)(f"{error} {image}{ratio}.") from None
 
 

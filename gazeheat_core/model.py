@@ -253,6 +253,12 @@ class Enrichment(Generic[AnyRecording]):
             if isinstance(self, Export):
                 if self.grid_size is not None:
                     raise PictureMissingError(problem)
+                if self.is_on_screen:
+                    raise PictureMissingError(
+                        f"{self.image_problem or f'{self.title}: no picture came with it.'} Give "
+                        "the picture that was looked at, in the size that it was shown in, or the "
+                        "size of the screen or picture in pixels."
+                    )
                 if self.surface_ratio is not None:
                     ratio = ratio_text(self.surface_ratio)
                     seen = f" The scene camera saw the surface at about {ratio}."
@@ -281,11 +287,15 @@ class Export(Enrichment[Recording]):
         where that is not known.
     has_times : bool
         False where the tables have no times that can be read: all moments are then 0.
+    is_on_screen : bool
+        Whether positions are pixels of a screen or a picture, not mapped by Pupil Cloud: a plain
+        ground of its size can stand for it. In pixels of a mapped picture, that one is needed.
     """
 
     grid_size: Size | None = None
     surface_ratio: float | None = None
     has_times: bool = True
+    is_on_screen: bool = False
 
     @property
     def size_bytes(self) -> int:

@@ -492,11 +492,13 @@ class _Extent:
 def gaze_reach(recordings: tuple[Recording, ...]) -> Size:
     """Return how far right and down the gaze reaches, but for the furthest hundredth.
 
-    Those few are no measure of a picture's size.
+    Those few are no measure of a picture's size. Without any it is (0, 0).
     """
     held = positions_of(recordings)
     x = np.concatenate([one.x[np.isfinite(one.x)] for one in held] or [np.empty(0)])
     y = np.concatenate([one.y[np.isfinite(one.y)] for one in held] or [np.empty(0)])
+    if not len(x) or not len(y):
+        return 0, 0
     right, bottom = (round(float(np.quantile(v, 0.99, method="lower"))) for v in (x, y))
     return right, bottom
 

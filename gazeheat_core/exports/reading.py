@@ -841,6 +841,7 @@ def read_export(
         grid_size=grid_size,
         surface_ratio=read_ratio(found) if image is None else None,
         has_times=has_times,
+        is_on_screen=found.frame is None and not found.is_of_pupil_cloud,
     )
 
 
