@@ -211,6 +211,19 @@ def is_table(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in TABLE_SUFFIXES
 
 
+def recording_folder(folder: PurePosixPath) -> PurePosixPath:
+    """Return the folder of a recording, above those that programs make in every one.
+
+    Examples
+    --------
+    >>> str(recording_folder(PurePosixPath("study/ada/000/exports/000/surfaces")))
+    'study/ada'
+    """
+    while _EVERYWHERE.fullmatch(folder.name):
+        folder = folder.parent
+    return folder
+
+
 def _stem(name: str) -> str:
     """Return a file's name without what tells of its kind."""
     known = (*PICTURE_SUFFIXES, *TABLE_SUFFIXES)
