@@ -189,7 +189,7 @@ def recordings_csv(
             [
                 *map(_text, (one.id, one.name, one.wearer)),
                 "yes" if i in parts else "no",
-                f"{one.duration_ns / 1e9:.3f}",
+                "" if one.duration_ns is None else f"{one.duration_ns / 1e9:.3f}",
                 f"{interval_ns / 1e6:.3f}" if interval_ns else "",
                 one.rows,
                 counts.used,

@@ -110,7 +110,7 @@ class StudyCache:
         ).hexdigest()
 
     def load(self, key: str, grids: Sequence[Grid]) -> tuple[Study, bool] | None:
-        """Return what `store` was given, without picture and notices.
+        """Return what `store` was given, without picture, and with those notices alone.
 
         Its grid is one of `grids`. None when there is no entry that is whole.
         """
@@ -123,13 +123,21 @@ class StudyCache:
             self._forget(key, "not to be decoded")
             return None
 
-    def store(self, key: str, study: Study, *, rounded: bool) -> None:
+    def store(self, key: str, study: Study, *, rounded: bool, notices: Sequence[str] = ()) -> None:
         """Keep the tracks of a study; a full or read-only disk is no error.
 
-        Notices are not kept, since they name the files: `rounded` says whether there
+        Its own notices are not kept, since they name the files: `rounded` says whether there
         is one on the timestamps, and the others follow from the counts.
+
+        Parameters
+        ----------
+        key : str
+        study : Study
+        rounded : bool
+        notices : sequence of str
+            Those that only rows tell; whatever names them has to be in the key.
         """
-        pieces = _encode(study, rounded)
+        pieces = _encode(study, rounded, notices)
         if pieces is None:
             log.warning("the tracks of %s are too large to be kept: read each time", study.name)
         else:
@@ -294,7 +302,7 @@ _NUMBERS = (
 _TRACKS: dict[str, npt.DTypeLike] = {"gaze": np.uint8, "fixations": np.uint32}
 
 
-def _encode(study: Study, rounded: bool) -> list[bytes] | None:
+def _encode(study: Study, rounded: bool, notices: Sequence[str] = ()) -> list[bytes] | None:
     """Put a study into the pieces of an entry; None if it is too large."""
     sections = [section for one in study.recordings for section in one.sections]
     tracks: dict[str, list[Track | None]] = {
@@ -312,6 +320,7 @@ def _encode(study: Study, rounded: bool) -> list[bytes] | None:
         "unassigned_rows": study.unassigned_rows,
         "unassigned_fixations": study.unassigned_fixations,
         "rounded": rounded,
+        "notices": list(notices),
         # Of each piece, how long it is.
         "pieces": {name: [len(piece) for piece in pieces] for name, pieces in packed.items()},
         # Of each track, what its moments count from and how many entries it has.
@@ -420,6 +429,7 @@ def _decode(data: memoryview, grids: Iterable[Grid]) -> tuple[Study, bool]:
         recordings=recordings,
         unassigned_rows=unassigned_rows,
         unassigned_fixations=unassigned_fixations,
+        notices=tuple(_texts(facts.get("notices", []))),
         grid=grid,
     )
     return study, bool(facts["rounded"])

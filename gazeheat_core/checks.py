@@ -16,7 +16,7 @@ import numpy as np
 from gazeheat_core.errors import many, percent, up_to, where
 from gazeheat_core.exports.judging import FEW_FOR_SIZE, doubt_size, px
 from gazeheat_core.model import IntArray
-from gazeheat_core.selection import Counts, select
+from gazeheat_core.selection import Counts, Selection, select
 from gazeheat_core.settings import MEASURE, WEIGHT
 from gazeheat_core.stuck import (
     FROZEN_S,
@@ -51,6 +51,9 @@ MOST_INTERVAL_APART = 0.1
 
 # Fewer fixations of a recording do not tell the direction of an axis.
 FEW_FIXATIONS = 5
+
+_NO_SAMPLES = "There are no gaze samples, only fixations."
+_NO_TIMES = "The times cannot be read, so this cannot be told."
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +152,17 @@ class _Seen:
     """What is to be told of a recording."""
 
     label: str
+    # What `counts` are of: "sample" or "fixation".
+    noun: str
+    has_times: bool
+    has_fixations: bool
     counts: Counts
     clump: Clump | None
     frozen: Frozen | None
     moments: Moments
     interval_ns: int
     no_time: int
+    sections: int
     listed_twice: int
     overlapping: int
     compared: int
@@ -177,20 +185,31 @@ class _Seen:
 def _look(study: Study, total: IntArray) -> Iterator[_Seen]:
     """Look at each recording; add its histogram to an array of the grid's shape."""
     size = study.grid.size if study.image is None else study.size()
-    for recording, histogram in zip(study.recordings, select(study), strict=True):
+    has_gaze = study.has_gaze
+    asked = Selection() if has_gaze else Selection("fixation-count")
+    for recording, histogram in zip(study.recordings, select(study, asked), strict=True):
         bins = histogram.bins
         total += bins
         sections, counts = recording.sections, histogram.counts
         moments = look_at_moments(recording.stretches, study.grid.outside)
-        listed_twice = sum(section.listed_twice for section in sections)
+        fixated = [one.fixations for one in sections if one.fixations is not None]
+        tracks = [section.gaze for section in sections] if has_gaze else fixated
+        listed_twice = sum(
+            section.listed_twice if has_gaze else section.fixations_listed_twice
+            for section in sections
+        )
         yield _Seen(
             label=histogram.label,
+            noun="sample" if has_gaze else "fixation",
+            has_times=any(track.timed for track in tracks),
+            has_fixations=any(map(len, fixated)),
             counts=counts,
-            clump=find_clump(bins, size),
+            clump=find_clump(bins, size) if has_gaze else None,
             frozen=find_frozen(moments, counts.used, study.grid, size),
             moments=moments,
             interval_ns=recording.sampling_interval_ns,
-            no_time=sum(len(section.gaze) - section.gaze.timed for section in sections),
+            no_time=sum(len(track) - track.timed for track in tracks),
+            sections=len(sections),
             listed_twice=listed_twice,
             overlapping=counts.listed_twice - listed_twice,
             compared=sum(section.fixations_compared for section in sections),
@@ -227,7 +246,7 @@ def _size(study: Study, total: IntArray, seen: Sequence[_Seen]) -> Check:
         return check("Positions are parts of the surface, so a picture of any size fits.")
     used = int(total.sum())
     if used < FEW_FOR_SIZE:
-        return check(f"{many(used, 'sample')} on the picture, too few to tell.")
+        return check(f"{many(used, _noun(seen))} on the picture, too few to tell.")
     outside = sum(one.counts.outside for one in seen)
     doubt = doubt_size(study.grid, np.append(total.reshape(-1), [outside, 0]))
     if doubt:
@@ -237,23 +256,46 @@ def _size(study: Study, total: IntArray, seen: Sequence[_Seen]) -> Check:
     for axis, count, length in sides:
         some = np.flatnonzero(total.sum(axis=axis))
         spans.append(round((int(some[-1]) + 1 - int(some[0])) / count * length))
-    return check(
-        f"The gaze spans {px((spans[0], spans[1]))} of the picture's {px(study.grid.size)}."
-    )
+    what, spanned = _WHAT[_noun(seen)], px((spans[0], spans[1]))
+    return check(f"The {what} {spanned} of the picture's {px(study.grid.size)}.")
 
 
 def _no_gaze(seen: Sequence[_Seen]) -> Check:
     found = [one for one in seen if not one.counts.used]
-    title = "Recordings without gaze"
+    noun = _noun(seen)
+    what = "gaze" if noun == "sample" else noun
+    title = f"Recordings without {what if what == 'gaze' else 'fixations'}"
     if not found:
-        sentence = "Every recording has gaze on the picture."
-        return Check("no-gaze", title, 0, sentence)
+        has = "gaze" if what == "gaze" else "a fixation"
+        return Check("no-gaze", title, 0, f"Every recording has {has} on the picture.")
+    told = [(one.label, _none_on_it(one)) for one in found]
+    # Those of a study that has gaze elsewhere.
+    fixated = [one for one in found if noun == "sample" and one.has_fixations and not one.samples]
+    if fixated:
+        measure = MEASURE.titles["fixation-duration"].lower()
+        sentence = (
+            f"{_where(found, seen)}, no gaze lies on the picture: nothing of it is in the map. "
+            f"{many(len(fixated), 'recording')} of these {'has' if len(fixated) == 1 else 'have'} "
+            f"fixations only: choose the measure {measure} to have all in one map."
+        )
+        return _check("no-gaze", title, 2, sentence, told, len(seen))
+    if noun == "fixation":
+        sentence = (
+            f"{_where(found, seen)}, no fixation lies on the picture: nothing of it is in the map. "
+            "Check that the picture is the one that was looked at, or untick what has none."
+        )
+        return _check("no-gaze", title, 2, sentence, told, len(seen))
     sentence = (
         f"{_where(found, seen)}, no gaze lies on the picture: nothing of it is in the map. Check "
         "where the gaze was mapped that the picture was found there, or untick what has none."
     )
-    told = [(one.label, f"{many(one.samples, 'sample')}, none on the picture") for one in found]
     return _check("no-gaze", title, 2, sentence, told, len(seen))
+
+
+def _none_on_it(one: _Seen) -> str:
+    if not one.samples and one.noun == "sample" and one.has_fixations:
+        return "fixations only"
+    return f"{many(one.samples, one.noun)}, none on the picture"
 
 
 def _outside(seen: Sequence[_Seen]) -> Check:
@@ -263,7 +305,7 @@ def _outside(seen: Sequence[_Seen]) -> Check:
         "outside",
         "Gaze beside the picture",
         MOST_OUTSIDE,
-        "of the detected samples lie beside the picture",
+        f"of the detected {_noun(seen)}s lie beside the picture",
         "They are not in the map. Check that the picture is the whole reference image and not "
         "cropped, or leave these recordings out.",
     )
@@ -276,7 +318,7 @@ def _undetected(seen: Sequence[_Seen]) -> Check:
         "undetected",
         "Gaze not detected",
         MOST_UNDETECTED,
-        "of the samples are not on the picture or were not found on it",
+        f"of the {_noun(seen)}s are not on the picture or were not found on it",
         "The map shows only the rest. Check where the gaze was mapped that the picture was found "
         "while it was looked at, or choose sections in which people look at it.",
     )
@@ -305,7 +347,7 @@ def _lost(
         return Check(slug, title, 0, sentence)
     sentence = f"{_where(found, seen)}, {up_to(percent(shares[found[0]]), found)} {what}. {remedy}"
     told = [
-        (one.label, "{:,} of {:,} samples, ".format(*counted(one)) + percent(shares[one]))
+        (one.label, "{:,} of {:,} {}s, ".format(*counted(one), one.noun) + percent(shares[one]))
         for one in found
     ]
     return _check(slug, title, 2, sentence, told, len(seen))
@@ -313,6 +355,8 @@ def _lost(
 
 def _clumps(seen: Sequence[_Seen]) -> Check:
     title = "Samples at one point"
+    if _noun(seen) != "sample":
+        return Check("clumps", title, 0, _NO_SAMPLES)
     clumps = {one: one.clump for one in seen if one.clump is not None}
     found = _worst(list(clumps), lambda one: clumps[one].share)
     if not found:
@@ -333,6 +377,8 @@ def _frozen(seen: Sequence[_Seen]) -> Check:
     title = "Gaze that stands still"
     frozen = {one: one.frozen for one in seen if one.frozen is not None}
     found = _worst(list(frozen), lambda one: one.moments.frozen_length)
+    if not found and (unknown := _why_unknown(seen)):
+        return Check("frozen", title, 0, unknown)
     if not found:
         return Check("frozen", title, 0, f"Nowhere does the gaze stand still for {FROZEN_S} s.")
     told = [
@@ -350,6 +396,8 @@ def _frozen(seen: Sequence[_Seen]) -> Check:
 def _gaps(seen: Sequence[_Seen]) -> Check:
     title = "Gaps"
     gaps = sum(one.moments.gaps for one in seen)
+    if not gaps and (unknown := _why_unknown(seen)):
+        return Check("gaps", title, 0, unknown)
     if not gaps:
         return Check("gaps", title, 0, "Between samples there is no gap of more than 100 ms.")
     shares = {one: one.moments.gap_length / one.moments.length for one in seen if one.moments.gaps}
@@ -383,6 +431,8 @@ def _gaps(seen: Sequence[_Seen]) -> Check:
 
 def _interval(seen: Sequence[_Seen]) -> Check:
     """Check that all recordings have samples equally often, and that their times tell it."""
+    if _noun(seen) != "sample":
+        return Check("interval", "Sampling interval", 0, _NO_SAMPLES)
     told_by = [one for one in seen if one.interval_ns]
     usual = _usual(told_by)
     differing = [one for one in told_by if _is_apart(one.interval_ns, usual)]
@@ -438,13 +488,15 @@ def _intervals(seen: Sequence[_Seen]) -> str:
 def _repeated(seen: Sequence[_Seen]) -> Check:
     title = "Rows listed twice"
     found = _worst([one for one in seen if one.listed_twice], lambda one: one.listed_twice)
+    if not found and not _has_times(seen):
+        return Check("repeated", title, 0, _NO_TIMES)
     if not found:
         return Check("repeated", title, 0, "No row of a section repeats another one.")
     count = sum(one.listed_twice for one in found)
     sentence = (
-        f"{_where(found, seen)}, {many(count, 'row')} repeat another one. Each sample counts once, "
-        "so the map is right. Check that the file was not appended to itself, and that it is the "
-        "one that was downloaded."
+        f"{_where(found, seen)}, {many(count, 'row')} repeat another one. Each {_noun(seen)} "
+        "counts once, so the map is right. Check that the file was not appended to itself, and "
+        "that it is the one that was downloaded."
     )
     told = [(one.label, f"{one.listed_twice:,} of {one.counts.rows:,} rows") for one in found]
     return _check("repeated", title, 1, sentence, told, len(seen))
@@ -453,15 +505,19 @@ def _repeated(seen: Sequence[_Seen]) -> Check:
 def _overlaps(seen: Sequence[_Seen]) -> Check:
     title = "Overlapping sections"
     found = _worst([one for one in seen if one.overlapping], lambda one: one.overlapping)
+    if not found and not _has_times(seen) and any(one.sections > 1 for one in seen):
+        return Check("overlaps", title, 0, _NO_TIMES)
+    noun = _noun(seen)
     if not found:
-        return Check("overlaps", title, 0, "No two sections of a recording list the same sample.")
+        sentence = f"No two sections of a recording list the same {noun}."
+        return Check("overlaps", title, 0, sentence)
     count = sum(one.overlapping for one in found)
     sentence = (
-        f"{_where(found, seen)}, {many(count, 'sample')} are listed by more than one section. "
+        f"{_where(found, seen)}, {many(count, noun)} are listed by more than one section. "
         "Together they count once, so the map is right. Sections that are ticked one by one share "
         "them: to compare sections, choose some that do not overlap."
     )
-    told = [(one.label, many(one.overlapping, "sample")) for one in found]
+    told = [(one.label, many(one.overlapping, noun)) for one in found]
     return _check("overlaps", title, 1, sentence, told, len(seen))
 
 
@@ -507,18 +563,22 @@ def _upside_down(seen: Sequence[_Seen]) -> Check:
 
 def _unreadable(study: Study, seen: Sequence[_Seen]) -> Check:
     title = "Rows that cannot be read"
-    count = sum(one.counts.unreadable for one in seen) + study.unassigned_rows
+    rows, unassigned = study.rows, study.unassigned_rows
+    if not study.has_gaze:
+        unassigned = study.unassigned_fixations
+        rows = sum(one.counts.rows for one in seen) + unassigned
+    count = sum(one.counts.unreadable for one in seen) + unassigned
     shares = {one: one.counts.unreadable / one.counts.rows for one in seen if one.counts.unreadable}
     found = _worst([one for one in shares if shares[one] > MOST_UNREADABLE], shares.__getitem__)
-    is_lost = study.unassigned_rows > MOST_UNREADABLE * study.rows
+    is_lost = unassigned > MOST_UNREADABLE * rows
     if not (found or is_lost):
-        sentence = f"{count:,} of {many(study.rows, 'row')} cannot be read and are left out."
+        sentence = f"{count:,} of {many(rows, 'row')} cannot be read and are left out."
         if not count:
             sentence = "All rows can be read."
         return Check("unreadable", title, 0, sentence)
-    of_none = f", {study.unassigned_rows:,} of them of no recording" if is_lost else ""
+    of_none = f", {unassigned:,} of them of no recording" if is_lost else ""
     sentence = (
-        f"{count:,} of {many(study.rows, 'row')} cannot be read{of_none}. They are not in the map. "
+        f"{count:,} of {many(rows, 'row')} cannot be read{of_none}. They are not in the map. "
         "Give the file as downloaded, not as saved by a spreadsheet."
     )
     told = [(one.label, f"{one.counts.unreadable:,} of {one.counts.rows:,} rows") for one in found]
@@ -546,6 +606,26 @@ _CHECKS = (
 
 def _worst(found: list[_Seen], measure: Callable[[_Seen], float]) -> list[_Seen]:
     return sorted(found, key=measure, reverse=True)
+
+
+# How a sentence on what spans the picture goes on after "The".
+_WHAT = {"sample": "gaze spans", "fixation": "fixations span"}
+
+
+def _noun(seen: Sequence[_Seen]) -> str:
+    return seen[0].noun if seen else "sample"
+
+
+def _has_times(seen: Sequence[_Seen]) -> bool:
+    """Tell whether a time can be told, or there is nothing that could have one."""
+    return any(one.has_times for one in seen) or not any(one.samples for one in seen)
+
+
+def _why_unknown(seen: Sequence[_Seen]) -> str:
+    """Say why nothing is known of how samples follow each other; nothing where it is."""
+    if _noun(seen) != "sample":
+        return _NO_SAMPLES
+    return "" if _has_times(seen) else _NO_TIMES
 
 
 def _where(found: Sequence[_Seen], among: Sequence[_Seen]) -> str:

@@ -58,10 +58,18 @@ from gazeheat_core.regions import Region, check_regions
 from gazeheat_core.report import free_stem
 from gazeheat_core.sample import sample_zip
 from gazeheat_core.scale import colour_scale
-from gazeheat_core.selection import RecordingHistogram, Selection, check_measure, select
+from gazeheat_core.selection import (
+    RecordingHistogram,
+    Selection,
+    check_selection,
+    first_measure,
+    is_of_fixations,
+    select,
+)
 from gazeheat_core.settings import (
     COUNTING,
     FIGURE_SETTINGS,
+    MEASURE,
     SETTINGS,
     ChoiceSetting,
     FigureStyle,
@@ -236,6 +244,8 @@ class Options:
         Ids and names of the recordings to pool; empty for all.
     selection : Selection
         What is counted, without its sections.
+    is_measure_given : bool
+        Whether the selection's measure was asked for; else it is each study's own.
     sections : tuple of str
         Ids and names of events of the sections to count; empty for all.
     regions : tuple of Region
@@ -252,7 +262,7 @@ class Options:
     image : Path or None
         A picture that takes the place of the exports' own.
     ratio : (float, float) or None
-        Width and height of a surface without a picture.
+        Width and height of a surface without a picture, or of a screen in pixels.
     jobs : int
         Number of processes that read.
     scheduler : str
@@ -266,6 +276,7 @@ class Options:
     look: Look
     recordings: tuple[str, ...]
     selection: Selection
+    is_measure_given: bool
     sections: tuple[str, ...]
     regions: tuple[Region, ...]
     account: Account | None
@@ -321,6 +332,7 @@ class Options:
             exports=tuple(given.pop("exports")),
             recordings=recordings,
             selection=selection,
+            is_measure_given=MEASURE.name in counting,
             sections=sections,
             regions=regions if account is None else account.regions,
             look=Look(**chosen) if account is None else account.look,
@@ -421,7 +433,12 @@ def _parser() -> argparse.ArgumentParser:
         "settings.json, in place of --recording and the settings above",
     )
     add("--image", type=Path, metavar="FILE", help="a picture to use in place of the export's")
-    add("--ratio", metavar="W:H", help="for a surface without picture: its width : height")
+    add(
+        "--ratio",
+        metavar="W:H",
+        help="for a surface without picture: its width : height; for gaze in pixels of a screen: "
+        "its size in pixels, such as 1920:1080",
+    )
     add("--jobs", type=int, default=1, metavar="N", help="read with N processes (default 1)")
     add("--scheduler", default="", metavar="tcp://HOST:PORT", help="read on a Dask cluster")
     add("--cache", default="", metavar="DIR", help="keep what was read there, for the next time")
@@ -461,7 +478,7 @@ def _run(options: Options) -> None:
         for read in _read_all(options, notes):
             known |= dict.fromkeys(r.name or r.id for r in read.recordings)
             selection = _selection(read, options, sections)
-            check_measure(read, selection.measure)
+            check_selection(read, selection)
             histograms = select(read, selection)
             ticked = _ticked(histograms, selection, options)
             chosen = [histograms[i] for i in ticked]
@@ -478,8 +495,9 @@ def _run(options: Options) -> None:
             heatmap = make_heatmap(chosen, export.size(), options.look.scale, selection)
             colour_scale(heatmap, options.look)  # before anything is drawn
             if heatmap.counts.used == 0:
+                what = "fixation" if is_of_fixations(selection.measure) else "gaze"
                 notes.append(
-                    f"{export.title}: no gaze lies on the picture, so the heatmap is empty."
+                    f"{export.title}: no {what} lies on the picture, so the heatmap is empty."
                 )
             stem = free_stem(export.name, stems)
             output = Output(
@@ -513,8 +531,11 @@ def _selection(study: Study, options: Options, known: dict[str, bool]) -> Select
     """Return what is counted in a study, and note which of the sections asked for it has."""
     if options.account is not None:
         return options.account.selection_in(study)
+    selection = options.selection
+    if not options.is_measure_given:
+        selection = replace(selection, measure=first_measure(study))
     if not options.sections:
-        return options.selection
+        return selection
     wanted = set()
     for i, recording in enumerate(study.recordings):
         for k, section in enumerate(recording.sections):
@@ -522,7 +543,7 @@ def _selection(study: Study, options: Options, known: dict[str, bool]) -> Select
             known |= dict.fromkeys(names, True)
             if names:
                 wanted.add((i, k))
-    return replace(options.selection, sections=frozenset(wanted))
+    return replace(selection, sections=frozenset(wanted))
 
 
 def _ticked(
@@ -639,7 +660,9 @@ def _options_named(found: FoundExport) -> Iterator[None]:
         yield
     except PictureError as error:
         image = "--image FILE gives a picture"
-        ratio = "" if found.frame is None else ", --ratio W:H the shape of a surface without one"
+        ratio = ", --ratio W:H the shape of a surface without one"
+        if found.frame is None:
+            ratio = "" if found.is_of_pupil_cloud else ", --ratio W:H the screen's size in pixels"
         raise type(error)(f"{error} {image}{ratio}.") from None
 
 

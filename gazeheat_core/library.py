@@ -1,7 +1,8 @@
 """The studies in one folder of the server, found and opened without leaving it.
 
-The folder is walked by names and headers only. Nothing outside it can be reached: links
-are not followed, and a path is checked again when it is opened.
+The folder is walked by names and headers only. Rows are read of those tables alone that name
+in each row what was looked at, and once as long as they do not change. Nothing outside the
+folder can be reached: links are not followed, and a path is checked again when it is opened.
 """
 
 from __future__ import annotations
@@ -9,18 +10,22 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from gazeheat_core.errors import GazeheatError, SourceError, shown
-from gazeheat_core.exports import find_exports, open_source
-from gazeheat_core.exports.finding import is_gaze, is_zip
+from gazeheat_core.exports import FoundExport, SourceFile, find_exports, open_source
+from gazeheat_core.exports.finding import is_table, is_zip, recording_folder
 from gazeheat_core.exports.reading import count_recordings
 
 log = logging.getLogger("gazeheat")
 
 _MOST_FOLDERS = 100_000
+
+# What tells whether files have changed: name, size and time of each.
+_State = tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,10 @@ class ServerStudy:
         Of its gaze, unpacked.
     modified_s : float
         When the file was last changed, in seconds since the Unix epoch.
+    stimulus : str
+        Which export of its tables, where these hold several.
+    folders : tuple of PurePosixPath
+        The folders that its recordings lie in, relative to `path`, where these are several.
     """
 
     path: PurePosixPath
@@ -52,6 +61,13 @@ class ServerStudy:
     recordings: int | None
     size_bytes: int
     modified_s: float
+    stimulus: str = ""
+    folders: tuple[PurePosixPath, ...] = ()
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What tells it apart from all others in a list."""
+        return self.path, self.inside, self.stimulus, self.kind
 
     @property
     def shown_path(self) -> str:
@@ -83,7 +99,7 @@ class Library:
                 f"{self.root}: there is no such folder on the server, or it cannot be read. "
                 "Ask whoever set GAZEHEAT_DATA to correct it."
             )
-        return [study for path in self._candidates() for study in self._look_into(path)]
+        return _joined(study for path in self._candidates() for study in self._look_into(path))
 
     def locate(self, path: PurePosixPath) -> Path:
         """Return where a listed path lies.
@@ -106,39 +122,148 @@ class Library:
             f"{shown(path)}: it is not in the server's folder any more. List the folder again."
         )
 
+    @contextmanager
+    def open(self, one: ServerStudy) -> Iterator[tuple[Path, tuple[SourceFile, ...]]]:
+        """Open a listed study: where it lies, and its files, readable while this is open.
+
+        Raises
+        ------
+        SourceError
+            When it is not, or not any more, inside the folder.
+        """
+        place = self.locate(one.path)
+        with ExitStack() as stack:
+            if one.folders and place.is_dir():
+                files = [
+                    replace(file, source=shown(place.name), path=folder / file.path)
+                    for folder in one.folders
+                    for file in stack.enter_context(
+                        open_source(self.locate(one.path / folder), flat=True)
+                    )
+                ]
+            else:
+                wanted = one.folders or (one.inside,)
+                every = stack.enter_context(open_source(place, flat=True))
+                files = [file for file in every if file.folder in wanted]
+            yield place, tuple(files)
+
     def _candidates(self) -> Iterator[PurePosixPath]:
-        """Yield ZIPs, and folders that hold a ``gaze.csv``, without following links."""
+        """Yield ZIPs, and folders that hold a table, without following links."""
         for number, (parent, folders, names) in enumerate(os.walk(self.root)):
             if number == _MOST_FOLDERS:
                 return
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             here = PurePosixPath(Path(parent).relative_to(self.root).as_posix())
+            is_yielded = False
             for name in sorted(names):
-                is_export = is_gaze(name) or is_zip(name)
+                if is_yielded and is_table(name):
+                    continue
                 # Opening a pipe of such a name would wait for its writer.
-                if is_export and _is_plain_file(Path(parent, name)):
-                    yield here if is_gaze(name) else here / name
+                if (is_table(name) or is_zip(name)) and _is_plain_file(Path(parent, name)):
+                    is_yielded |= is_table(name)
+                    yield here if is_table(name) else here / name
 
-    def _look_into(self, path: PurePosixPath) -> Iterator[ServerStudy]:
+    def _look_into(self, path: PurePosixPath) -> Iterator[_Listed]:
         try:
             place = self.locate(path)
+            state, key = _state(place), (self.root, path)
+            known = _known.get(key)
+            if known is not None and known[0] == state:
+                yield from known[1]
+                return
+            listed = []
             with open_source(place, flat=True) as files:
                 found, _ = find_exports(files)
                 for one in found:
-                    yield ServerStudy(
-                        path=path,
-                        inside=one.folder,
-                        name=one.name,
-                        kind=one.kind,
-                        recordings=count_recordings(one),
-                        size_bytes=one.gaze.file.size_bytes,
-                        modified_s=(one.gaze.file.disk or place).stat().st_mtime,
-                    )
+                    study = _listed(path, place, one)
+                    listed.append(_Listed(study, _is_by_folder(one) and place.is_dir()))
+                    yield listed[-1]
+            # Headers are looked at each time.
+            if any(one.contents is not None for one in found):
+                _known[key] = state, listed
         except (GazeheatError, OSError):
             return
         except Exception:
             # An error in one study must not hide the others.
             log.exception("a study in the folder cannot be listed: %s", shown(path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A study of one folder or ZIP, and whether its recordings are told apart by folders."""
+
+    study: ServerStudy
+    is_by_folder: bool
+
+
+_known: dict[tuple[Path, PurePosixPath], tuple[_State, list[_Listed]]] = {}
+
+
+def _state(place: Path) -> _State:
+    if not place.is_dir():
+        found = place.stat()
+        return ((place.name, found.st_size, found.st_mtime_ns),)
+    with os.scandir(place) as entries:
+        stats = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+    return tuple(sorted((name, found.st_size, found.st_mtime_ns) for name, found in stats))
+
+
+def _listed(path: PurePosixPath, place: Path, one: FoundExport) -> ServerStudy:
+    files = [one.gaze.file]
+    recordings = count_recordings(one)
+    folders: tuple[PurePosixPath, ...] = ()
+    if one.contents is not None and not one.is_of_pupil_cloud:
+        kind = "gaze" if one.has_gaze else "fixations"
+        own = [table for table in one.contents.known if table.stimulus in ("", one.stimulus)]
+        tables = [table for table in own if table.format.holds == kind] or own
+        files = list(dict.fromkeys(table.table.file for table in tables))
+        if _is_by_folder(one):
+            recordings = len({table.recording for table in own})
+            folders = tuple(dict.fromkeys(table.table.file.folder for table in own))
+    return ServerStudy(
+        path=path,
+        inside=folders[0] if folders else one.folder,
+        name=one.name,
+        kind=one.kind,
+        recordings=recordings,
+        size_bytes=sum(file.size_bytes for file in files),
+        modified_s=max((file.disk or place).stat().st_mtime for file in files),
+        stimulus=one.stimulus,
+        folders=folders if len(folders) > 1 else (),
+    )
+
+
+def _is_by_folder(one: FoundExport) -> bool:
+    """Tell whether folders name the recordings, as where a file names what was looked at."""
+    return one.contents is not None and any(table.stimulus for table in one.contents.known)
+
+
+def _joined(listed: Iterable[_Listed]) -> list[ServerStudy]:
+    """Make one study of recordings that lie in folders beside each other."""
+    groups: dict[tuple[object, ...], list[ServerStudy]] = {}
+    for one in listed:
+        study = one.study
+        above = recording_folder(study.path).parent
+        key = (above, study.kind, study.stimulus) if one.is_by_folder else study.identity
+        groups.setdefault(key, []).append(study)
+    return [_together(members) for members in groups.values()]
+
+
+def _together(members: list[ServerStudy]) -> ServerStudy:
+    first = members[0]
+    if len(members) == 1:
+        return first
+    above = recording_folder(first.path).parent
+    folders = tuple(one.path.relative_to(above) for one in members)
+    return replace(
+        first,
+        path=above,
+        inside=folders[0],
+        recordings=sum(one.recordings or 0 for one in members),
+        size_bytes=sum(one.size_bytes for one in members),
+        modified_s=max(one.modified_s for one in members),
+        folders=folders,
+    )
 
 
 def _is_plain_file(path: Path) -> bool:

@@ -256,6 +256,12 @@ class Enrichment(Generic[AnyRecording]):
             if isinstance(self, Export):
                 if self.grid_size is not None:
                     raise PictureMissingError(problem)
+                if self.is_on_screen:
+                    raise PictureMissingError(
+                        f"{self.image_problem or f'{self.title}: no picture came with it.'} Give "
+                        "the picture that was looked at, in the size that it was shown in, or the "
+                        "size of the screen or picture in pixels."
+                    )
                 if self.surface_ratio is not None:
                     ratio = ratio_text(self.surface_ratio)
                     seen = f" The scene camera saw the surface at about {ratio}."
@@ -293,6 +299,14 @@ class Export(Enrichment[Recording]):
     has_times: bool = True
 
     @property
+    def is_on_screen(self) -> bool:
+        """Whether positions are pixels of a screen or a picture, not mapped by Pupil Cloud.
+
+        A plain ground of its size can then stand for it.
+        """
+        return self.frame is None and not self.is_of_pupil_cloud
+
+    @property
     def size_bytes(self) -> int:
         """About the memory that it takes."""
         samples = sum(len(section.gaze) for one in self.recordings for section in one.sections)
@@ -315,8 +329,25 @@ def ratio_text(ratio: float) -> str:
     return f"{ratio:.2g} : 1" if ratio >= 1 else f"1 : {1 / ratio:.2g}"
 
 
+def positions_of(recordings: Sequence[Recording]) -> list[GazeSamples] | list[Fixations]:
+    """Return what tells where people looked, by section: gaze, or fixations where there is none.
+
+    Sections without fixations are left out of the latter.
+    """
+    sections = [section for recording in recordings for section in recording.sections]
+    fixations = [section.fixations for section in sections if section.fixations is not None]
+    if fixations and not any(len(section.gaze) or section.unreadable for section in sections):
+        return fixations
+    return [section.gaze for section in sections]
+
+
+def name_of(positions: Sequence[GazeSamples] | Sequence[Fixations]) -> str:
+    """Name what `positions_of` has returned: "samples" or "fixations"."""
+    return "fixations" if any(isinstance(one, Fixations) for one in positions) else "samples"
+
+
 def count_inside(recordings: tuple[Recording, ...], extent: tuple[float, float]) -> int:
-    """Count the gaze samples that lie on a picture, its borders included.
+    """Count the positions that lie on a picture, its borders included, as `positions_of`.
 
     Parameters
     ----------
@@ -324,10 +355,9 @@ def count_inside(recordings: tuple[Recording, ...], extent: tuple[float, float])
     extent : (float, float)
         Right and bottom border, in the units of the positions: for pixels, the picture's size.
     """
-    gaze = [section.gaze for recording in recordings for section in recording.sections]
     return sum(
         int(np.count_nonzero((g.x >= 0) & (g.x <= extent[0]) & (g.y >= 0) & (g.y <= extent[1])))
-        for g in gaze
+        for g in positions_of(recordings)
     )
 
 

@@ -25,7 +25,7 @@ from gazeheat_core.regions import Region, RegionNumbers, look_into
 from gazeheat_core.regions import as_json as regions_as_json
 from gazeheat_core.report import caption, file_name, methods_text
 from gazeheat_core.scale import colour_scale
-from gazeheat_core.selection import RecordingHistogram
+from gazeheat_core.selection import RecordingHistogram, is_of_fixations
 from gazeheat_core.settings import FigureStyle, Look
 from gazeheat_core.study import Study
 
@@ -256,6 +256,8 @@ class Output:
             Where each file was written.
         """
         width, height = self.study.size()
+        has_times = self.study.has_times
+        of_fixations = is_of_fixations(self.heatmap.selection.measure)
         intervals_ms = {one.sampling_interval_ns / 1e6 for one in self.pooled}
         return {
             "enrichment": self.study.name,
@@ -273,11 +275,15 @@ class Output:
                     "name": one.name,
                     "rows": one.rows,
                     **one.counts._asdict(),
+                    # Only times tell which rows repeat another one.
+                    **({} if has_times else {"listed_twice": None}),
                     "interval_ms": one.sampling_interval_ns / 1e6 or None,
                 }
                 for one in self.pooled
             ],
-            "unassigned_rows": self.study.unassigned_rows,
+            "unassigned_rows": (
+                self.study.unassigned_fixations if of_fixations else self.study.unassigned_rows
+            ),
             "checks": checks_as_json(check_study(self.study)),
             "files": {what: str(path) for what, path in files.items()},
         }

@@ -3,7 +3,7 @@
 Tracks of parts join to the whole: every stretch of a table can be read by itself, anywhere,
 and the result is the same to the last count. So the work is a list of `Part` objects, mapped
 over any `concurrent.futures.Executor` and joined: threads or processes here, a Dask cluster
-elsewhere.
+elsewhere. Tables that only a whole pass understands are read here, in one go.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from gazeheat_core.errors import ClusterError, GazeheatError, SourceError
 from gazeheat_core.exports import FoundExport, check_problems, find_exports, open_source
 from gazeheat_core.exports.reading import (
     Described,
+    OnRows,
     TableTracks,
     fixations_left_out,
     fixations_table,
@@ -40,6 +41,7 @@ from gazeheat_core.exports.reading import (
     judge_again,
     make_study,
     no_tracks,
+    read_export,
     read_sections,
     read_tracks,
 )
@@ -47,7 +49,7 @@ from gazeheat_core.exports.tables import Span, split_lines
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import ReferenceImage
 from gazeheat_core.stopping import held
-from gazeheat_core.study import Study
+from gazeheat_core.study import Study, track_export
 
 # A stretch of this length takes about a second; a shorter one would not be worth sending.
 PART_BYTES = 256 * 2**20
@@ -121,6 +123,8 @@ class PendingStudy:
         What the cache has, and whether its timestamps are rounded.
     keep : callable
         Gives the cache a study, and whether its timestamps are rounded.
+    whole : Future or None
+        The study, of what cannot be read in stretches.
     """
 
     found: FoundExport
@@ -131,12 +135,13 @@ class PendingStudy:
     fixations: Future[TableTracks] | None
     kept: tuple[Study, bool] | None
     keep: Callable[[Study, bool], None]
+    whole: Future[Study] | None = None
     _study: Study | None = None
 
     @property
-    def parts(self) -> tuple[Future[TableTracks], ...]:
+    def parts(self) -> tuple[Future[Any], ...]:
         """All that is being read."""
-        return (*self.gaze, *([self.fixations] if self.fixations is not None else []))
+        return (*self.gaze, *(one for one in (self.fixations, self.whole) if one is not None))
 
     def result(self) -> Study:
         """Wait for the parts and join them.
@@ -149,7 +154,10 @@ class PendingStudy:
             When a part cannot be read, or a worker was lost.
         """
         if self._study is None:
-            self._study = self._joined() if self.kept is None else self._judged(*self.kept)
+            if self.whole is not None:
+                self._study = self.whole.result()
+            else:
+                self._study = self._joined() if self.kept is None else self._judged(*self.kept)
         return self._study
 
     def _judged(self, study: Study, rounded: bool) -> Study:
@@ -195,8 +203,11 @@ def submit_export(
     flat: bool = False,
     cache: StudyCache | None = None,
     part_bytes: int = PART_BYTES,
+    on_rows: OnRows | None = None,
 ) -> PendingStudy:
     """Start reading an export over its picture; nothing is read where the cache has it.
+
+    What cannot be read in stretches is read here and now.
 
     Parameters
     ----------
@@ -212,6 +223,8 @@ def submit_export(
     cache : StudyCache, optional
     part_bytes : int
         About the length of the stretches that a file on disk is cut into.
+    on_rows : callable, optional
+        As of `read_export`, for what is read here.
     """
     place: str | tuple[str, ...]
     if isinstance(source, str | os.PathLike):
@@ -225,12 +238,16 @@ def submit_export(
         # Files that changed while they were read have no name that would be true, and those
         # that are gone have none at all.
         with suppress(SourceError):
-            if cache is not None and _cache_key(cache, places, found, grids) == key:
-                cache.store(key, study, rounded=rounded)
+            if cache is not None and _cache_key(cache, places, found, images, grids) == key:
+                notices = () if found.contents is None else study.notices
+                cache.store(key, study, rounded=rounded, notices=notices)
 
     if cache is not None:
-        key = _cache_key(cache, places, found, grids)
+        key = _cache_key(cache, places, found, images, grids)
         kept = cache.load(key, grids)
+    if found.contents is not None:
+        whole = _read_here(found, images, keep, on_rows) if kept is None else None
+        return PendingStudy(found, tuple(images), {}, (), [], None, kept, keep, whole)
     # Behind the key: a table saved in between must not leave old names under its new key.
     notices: list[str] = []
     described = read_sections(found, notices)
@@ -256,10 +273,37 @@ def submit_export(
     )
 
 
+def _read_here(
+    found: FoundExport,
+    images: Sequence[ReferenceImage],
+    keep: Callable[[Study, bool], None],
+    on_rows: OnRows | None,
+) -> Future[Study]:
+    """Read an export whose tables only one pass over all of them understands.
+
+    It is read while its files are open; what is wrong with it is raised when it is asked for.
+    """
+    done: Future[Study] = Future()
+    try:
+        study = track_export(read_export(found, on_rows, images))
+        keep(study, False)
+        done.set_result(study)
+    except GazeheatError as error:
+        done.set_exception(error)
+    return done
+
+
 def _cache_key(
-    cache: StudyCache, places: Sequence[Path], found: FoundExport, grids: Sequence[Grid]
+    cache: StudyCache,
+    places: Sequence[Path],
+    found: FoundExport,
+    images: Sequence[ReferenceImage],
+    grids: Sequence[Grid],
 ) -> str:
     """Name the cache's entry by the content of the files and the grids.
+
+    One table of another program may hold several exports, a person may say how it is to be
+    read, and what was said of it is kept with the study: all of that is part of the name.
 
     Raises
     ------
@@ -268,9 +312,20 @@ def _cache_key(
     """
     on_disk = [file.disk for file in found.material if file.disk is not None]
     inside = [str(file.path if file.disk is None else file.name) for file in found.material]
+    facts: list[object] = [inside, [(g.size, g.frame) for g in grids]]
+    if found.contents is not None:
+        facts += [
+            (found.stimulus, found.name, found.kind),
+            [str(file) for file in found.material],
+            [image.notices for image in images],
+            [
+                (one.format, one.recording, one.stimulus, one.table.columns, one.table.delimiter)
+                for one in found.contents.known
+            ],
+        ]
     try:
         files = on_disk if len(on_disk) == len(inside) else places
-        return cache.key(files, inside, [(g.size, g.frame) for g in grids])
+        return cache.key(files, *facts)
     except OSError as error:
         raise SourceError(
             f"{found.gaze.file}: {(error.strerror or 'cannot be read').lower()}. It may have "

@@ -172,9 +172,9 @@ def recording_facts(histogram: RecordingHistogram, share: float | None) -> str:
     Returns
     -------
     str
-        Minutes and seconds, and the share.
+        Minutes and seconds, if they can be told, and the share.
     """
-    return "not counted" if share is None else f"{_clock(histogram)} · {share * 100:.0f} %"
+    return "not counted" if share is None else f"{_clock(histogram)}{share * 100:.0f} %"
 
 
 def recording_details(
@@ -197,17 +197,19 @@ def recording_details(
     """
     much = entries(histogram.counts.used, measure)
     if share is None:
-        return f"{much} · {_clock(histogram)} · not counted"
+        return f"{much} · {_clock(histogram)}not counted"
     return f"{much} · {facts or recording_facts(histogram, share)} of the total"
 
 
 def _clock(histogram: RecordingHistogram) -> str:
+    if histogram.duration_ns is None:
+        return ""
     return _clock_of(round(histogram.duration_ns / 1e9))
 
 
 @lru_cache(maxsize=10_000)
 def _clock_of(seconds: int) -> str:
-    return f"{seconds // 60}:{seconds % 60:02}"
+    return f"{seconds // 60}:{seconds % 60:02} · "
 
 
 def ticked_in_words(
@@ -501,7 +503,8 @@ def methods_text(
     width, height = study.size()
     rows, columns = heatmap.values.shape
     counts = heatmap.counts
-    seconds = sum(one.duration_ns for one in pooled) / 1e9
+    lengths_ns = [one.duration_ns for one in pooled if one.duration_ns is not None]
+    length = f", {sum(lengths_ns) / 1e9:,.0f} s in all" if lengths_ns or not pooled else ""
     left_out = len(study.recordings) - len(pooled)
     sigma_px = 0.01 * heatmap.scale * max(width, height)
     asked = heatmap.selection
@@ -522,12 +525,12 @@ def methods_text(
     ]
     sentences = [
         "Gaze was recorded with [eye tracker, model and firmware: fill in]"
-        + _rate(pooled)
+        + (_rate(pooled) if study.has_gaze else "")
         + " and mapped to the reference image "
         f"({study.name}, {width:,} × {height:,} px) with the {study.kind} [version: fill in].",
         "Accuracy and precision were [degrees, and how they were measured: fill in]; calibration "
         "was [fill in]; the picture was seen from [distance, or size in degrees: fill in].",
-        f"The heatmap pools {_of_whom(pooled, len(study.recordings))}, {seconds:,.0f} s in all"
+        f"The heatmap pools {_of_whom(pooled, len(study.recordings))}{length}"
         + (f"; {recordings(left_out)} left out because [fill in]" if left_out else "")
         + f". Of {counts.rows:,} {noun}, {counts.used:,} "
         f"({counts.used / max(1, counts.rows) * 100:.1f} %) lay on the picture and were used"

@@ -162,8 +162,9 @@ class RecordingHistogram:
     ----------
     id, name, wearer, label : str
         `label` tells the recordings of an export apart.
-    duration_ns : int
-        Time from first to last sample, added up over the sections that are asked for.
+    duration_ns : int or None
+        Time from first to last sample, added up over the sections that are asked for; None
+        where the times cannot be told.
     sampling_interval_ns : int
         The time that a sample stands for; 0 where the times tell nothing.
     counts : Counts
@@ -181,7 +182,7 @@ class RecordingHistogram:
     name: str
     wearer: str
     label: str
-    duration_ns: int
+    duration_ns: int | None
     sampling_interval_ns: int
     counts: Counts
     amount: int
@@ -227,13 +228,26 @@ class RecordingHistogram:
 def measures_of(study: Study) -> tuple[Measure, ...]:
     """Return what can be counted in a study: fixations are not in every export."""
     sections = [section for one in study.recordings for section in one.sections]
-    has_fixations = any(section.fixations is not None for section in sections)
-    has_ids = any(section.gaze.value.any() for section in sections)
-    return tuple(
-        measure
-        for measure, entries in _ENTRIES.items()
-        if measure == "gaze" or (has_fixations if entries.of_fixations else has_ids)
-    )
+    fixations = [section.fixations for section in sections if section.fixations is not None]
+    has_gaze = study.has_gaze
+    has: dict[Measure, bool] = {
+        "gaze": has_gaze,
+        "fixation-gaze": any(section.gaze.value.any() for section in sections),
+        # A table of fixations alone may not say how long they are.
+        "fixation-duration": (has_gaze and bool(fixations))
+        or any(track.value.any() for track in fixations),
+        "fixation-count": bool(fixations),
+    }
+    return tuple(measure for measure in _ENTRIES if has[measure])
+
+
+def first_measure(study: Study) -> Measure:
+    """Return what is counted where nothing else is asked for.
+
+    Gaze, or fixations by duration of a study that has no gaze; by number where it does not tell
+    their durations either.
+    """
+    return measures_of(study)[0]
 
 
 def check_measure(study: Study, measure: Measure) -> None:
@@ -243,16 +257,37 @@ def check_measure(study: Study, measure: Measure) -> None:
     ------
     SettingError
     """
-    if measure not in measures_of(study):
+    known = measures_of(study)
+    if measure in known:
+        return
+    if not study.has_gaze:
+        lacks = "gaze" if not is_of_fixations(measure) else "durations of its fixations"
+        remedy = f"Choose the measure {known[0]}, or export it again, with what is missing."
+    else:
         lacks = (
             "fixations that can be read"
-            if _ENTRIES[measure].of_fixations
-            else "a column that says which gaze samples belong to a fixation"
+            if is_of_fixations(measure)
+            else "column that says which gaze samples belong to a fixation"
         )
+        remedy = "Choose the measure gaze, or download the export again, with its fixations."
+    raise SettingError(
+        f"{study.title}: the export has no {lacks}, so "
+        f"'{MEASURE.titles[measure].lower()}' cannot be counted. {remedy}"
+    )
+
+
+def check_selection(study: Study, selection: Selection) -> None:
+    """Check that what is asked for can be counted in a study.
+
+    Raises
+    ------
+    SettingError
+    """
+    check_measure(study, selection.measure)
+    if selection.window_s is not None and not study.has_times:
         raise SettingError(
-            f"{study.title}: the export has no {lacks}, so "
-            f"'{MEASURE.titles[measure].lower()}' cannot be counted. Choose the measure gaze, or "
-            "download the export again, with its fixations."
+            f"{study.title}: its times cannot be read, so no window of time can be counted. Leave "
+            "the window out, or export the study again, with its times."
         )
 
 
@@ -284,14 +319,15 @@ def select(study: Study, selection: Selection = ALL_GAZE) -> tuple[RecordingHist
 
 
 def bin_recordings(export: Export) -> tuple[RecordingHistogram, ...]:
-    """Take the histogram of every recording of an export, in its order: all gaze.
+    """Take the histogram of every recording of an export, in its order, as `first_measure`.
 
     Raises
     ------
     PictureMissingError
         When the export has no picture yet, so that there is no grid.
     """
-    return select(track_export(export))
+    study = track_export(export)
+    return select(study, Selection(first_measure(study)))
 
 
 class Stretch(NamedTuple):
@@ -370,8 +406,7 @@ class _Place(NamedTuple):
             track, rows = section.gaze, section.rows
             lost = section.unreadable, section.listed_twice
         untimed = len(track) - track.timed
-        duration_ns = section.last_ns - section.first_ns
-        return cls(track, section.start, rows, *lost, untimed, duration_ns)
+        return cls(track, section.start, rows, *lost, untimed, section.duration_ns or 0)
 
 
 @dataclass(eq=False, slots=True)
@@ -387,6 +422,8 @@ class _Prepared:
         Its sections.
     overlaps : bool
         Whether some of them share some time.
+    has_length : bool
+        Whether it can be told how long they are.
     whole : dict of str to RecordingHistogram
         All of it, by measure, once it was counted.
     """
@@ -396,6 +433,7 @@ class _Prepared:
     interval_ns: int
     places: tuple[_Place, ...]
     overlaps: bool
+    has_length: bool
     whole: dict[Measure, RecordingHistogram] = field(default_factory=dict)
 
     @classmethod
@@ -404,7 +442,9 @@ class _Prepared:
         places = tuple(_Place.of(one, of_fixations=of_fixations) for one in recording.sections)
         groups = _overlapping((one.track, 0, len(one.track)) for one in places)
         overlaps = any(len(group) > 1 for group in groups)
-        return cls(recording, label, recording.sampling_interval_ns, places, overlaps)
+        has_length = recording.duration_ns is not None
+        interval_ns = recording.sampling_interval_ns
+        return cls(recording, label, interval_ns, places, overlaps, has_length)
 
 
 @dataclass(eq=False, slots=True)
@@ -548,7 +588,7 @@ class _Counting:
             recording.name,
             recording.wearer,
             one.label,
-            duration_ns,
+            duration_ns if one.has_length else None,
             one.interval_ns,
             Counts(
                 used,

@@ -46,7 +46,7 @@ class SectionTracks:
         As `Corrections`.
     first_ns, last_ns : int
         First and last moment of the gaze that was read, in nanoseconds since the Unix
-        epoch; both 0 without any.
+        epoch; of the fixations where there is no gaze. Both 0 without any.
     sampling_interval_ns : int
         The time between two samples; 0 where the times tell nothing.
     start_ns : int or None
@@ -87,11 +87,23 @@ class SectionTracks:
     def start(self) -> int:
         """Moment from which windows count, in ticks since the Unix epoch.
 
-        The stated beginning or the first sample, whichever is earlier.
+        The stated beginning or the first sample, whichever is earlier; without samples the
+        first fixation.
         """
         moments = [] if self.start_ns is None else [self.start_ns // TICK_NS]
         span = self.gaze.span
+        if span is None and self.fixations is not None:
+            span = self.fixations.span
         return min([*moments, *(span[:1] if span else ())], default=0)
+
+    @property
+    def duration_ns(self) -> int | None:
+        """Time from the first to the last moment; None where there are entries without times."""
+        tracks = [track for track in (self.gaze, self.fixations) if track is not None]
+        has_entries = any(len(track) for track in tracks)
+        if has_entries and self.first_ns == self.last_ns and not any(t.timed for t in tracks):
+            return None
+        return self.last_ns - self.first_ns
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -122,9 +134,11 @@ class RecordingTracks:
         return tuple((section.start, section.gaze) for section in self.sections)
 
     @property
-    def duration_ns(self) -> int:
-        """Time from first to last gaze sample, added up over the sections."""
-        return sum(section.last_ns - section.first_ns for section in self.sections)
+    def duration_ns(self) -> int | None:
+        """Time from first to last moment, added up over the sections; None without times."""
+        lengths = [section.duration_ns for section in self.sections]
+        known = [length for length in lengths if length is not None]
+        return sum(known) if known or not lengths else None
 
     @property
     def sampling_interval_ns(self) -> int:
@@ -182,6 +196,27 @@ class Study(Enrichment[RecordingTracks]):
     grid: Grid
 
     @property
+    def has_gaze(self) -> bool:
+        """Whether there are rows of gaze, or no fixations either."""
+        sections = [section for one in self.recordings for section in one.sections]
+        return (
+            any(section.rows for section in sections)
+            or self.unassigned_rows > 0
+            or not any(section.fixation_rows for section in sections)
+        )
+
+    @property
+    def has_times(self) -> bool:
+        """Whether a sample or a fixation has a time that can be told."""
+        return any(
+            track.timed
+            for one in self.recordings
+            for section in one.sections
+            for track in (section.gaze, section.fixations)
+            if track is not None
+        )
+
+    @property
     def size_bytes(self) -> int:
         """About the memory that it takes."""
         tracks = [
@@ -206,6 +241,7 @@ def finish_section(
     fixations: TrackBuilder | None,
     *,
     has_times: bool,
+    has_moments: bool = True,
     grid: int = 0,
     start_ns: int | None = None,
     events: tuple[str, str] = ("", ""),
@@ -220,6 +256,8 @@ def finish_section(
     fixations : TrackBuilder or None
     has_times : bool
         False where the times of all sections are rounded, as `are_rounded` tells.
+    has_moments : bool
+        False where the tables have no times at all.
     grid : int
         Position of the grid that is wanted.
     start_ns : int or None
@@ -233,8 +271,11 @@ def finish_section(
     fixated, fixations_listed_twice = None, 0
     if fixations is not None:
         # Those that all begin at one moment have no times at all.
-        are_timed = len(fixations) < 2 or fixations.first_ns < fixations.last_ns
+        are_timed = fixations.first_ns < fixations.last_ns or (has_moments and len(fixations) < 2)
         fixated, fixations_listed_twice = fixations.finish(grid, has_times=are_timed)
+    first_ns, last_ns = gaze.first_ns, gaze.last_ns
+    if fixated is not None and fixated.timed and not (len(gaze) or gaze.unreadable):
+        first_ns, last_ns = _fixated_ns(fixated)
     return SectionTracks(
         id=id,
         gaze=track,
@@ -246,13 +287,21 @@ def finish_section(
         fixations_compared=corrections.compared,
         fixations_corrected=corrections.corrected,
         fixations_mirrored=corrections.mirrored,
-        first_ns=gaze.first_ns,
-        last_ns=gaze.last_ns,
+        first_ns=first_ns,
+        last_ns=last_ns,
         sampling_interval_ns=sampling_interval_ns(track),
         start_ns=start_ns,
         start_event=events[0],
         end_event=events[1],
     )
+
+
+def _fixated_ns(fixations: Track) -> tuple[int, int]:
+    """Return when the first fixation begins and the last one ends, in nanoseconds."""
+    timed = fixations.timed
+    ends_ms = fixations.time[:timed] * (TICK_NS / 1e6) + fixations.value[:timed]
+    zero_ns = fixations.zero * TICK_NS
+    return zero_ns + int(fixations.time[0]) * TICK_NS, zero_ns + round(float(ends_ms.max()) * 1e6)
 
 
 def track_export(export: Export) -> Study:
@@ -277,6 +326,7 @@ def track_export(export: Export) -> Study:
                     section.id,
                     *builders,
                     has_times=export.has_times and not rounded,
+                    has_moments=export.has_times,
                     start_ns=section.start_ns,
                     events=(section.start_event, section.end_event),
                     corrections=_corrections(section.fixations, export.frame, grid.frame),

@@ -1303,6 +1303,27 @@ def test_a_study_replaced_by_one_without_its_folder_is_explained(library):
     assert words.startswith("Shelf: it does not lie in Walk.zip any more.")
 
 
+def test_one_of_several_stimuli_of_a_table_is_opened(library, tmp_path, monkeypatch):
+    monkeypatch.setenv("GAZEHEAT_CACHE", str(tmp_path / "kept"))
+    folder = library / "screen"
+    folder.mkdir()
+    columns = ["RecordingTimestamp", "RecordingName", "MediaName", "GazePointX (MCSpx)"]
+    rows = [[*columns, "GazePointY (MCSpx)"]]
+    rows += [[8 * i, "ada", media, 10, 5] for i, media in enumerate(["a.png", "b.png", "b.png"])]
+    (folder / "study.tsv").write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(builders.picture_bytes((40, 30), "PNG"))
+    # The second time, the studies come from the cache.
+    for _ in range(2):
+        st.cache_resource.clear()
+        for name, counted in (("a", "1 sample"), ("b", "2 samples")):
+            page = app()
+            (study,) = [one for one in page.selectbox[0].options if one.startswith(f"{name} · ")]
+            check(page.selectbox[0].select(study).run())
+            click(page, "Open study")
+            assert line(page).startswith(f"**{counted} of 1 recording**")
+
+
 def test_names_that_are_no_utf8_hide_nothing(library):
     odd = os.fsencode(library) + b"/K\xfcche"
     os.mkdir(odd)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import gazeheat_core as gh
-from gazeheat_core.exports import find_exports, open_source
+from gazeheat_core.exports import find_exports, open_source, read_export
 from gazeheat_core.exports.sources import CountedStream
 from gazeheat_core.library import Library, ServerStudy
 from tests.builders import MM, RIM, ROWS, Row, export_files, export_folder, export_zip, write_zip
@@ -366,3 +366,89 @@ def test_a_study_deleted_while_it_is_listed_is_passed_over_or_listed_without(
     monkeypatch.setattr("gazeheat_core.library.find_exports", deleting)
     listed = {str(one.path): one.recordings for one in Library(root).list()}
     assert listed == ({"a": None, "b": 2} if gone == "sections.csv" else {"b": 2})
+
+
+# ---------------------------------------------------------------- tables of other programs
+
+SURFACE = "world_index,gaze_timestamp,x_norm,y_norm,x_scaled,y_scaled,on_surf,confidence\n"
+
+
+def surface(path, samples):
+    """The export of one recording of Pupil Core: a surface 'Shelf', looked at in its middle."""
+    folder = path / "000" / "exports" / "000" / "surfaces"
+    folder.mkdir(parents=True)
+    rows = "".join(f"{i},{i / 200},0.5,0.5,0,0,True,0.9\n" for i in range(samples))
+    (folder / "gaze_positions_on_surface_Shelf.csv").write_text(SURFACE + rows)
+
+
+def screen_table(*media):
+    columns = (
+        "RecordingTimestamp\tRecordingName\tMediaName\tGazePointX (MCSpx)\tGazePointY (MCSpx)\n"
+    )
+    return columns + "".join(f"{8 * i}\tada\t{name}\t10\t5\n" for i, name in enumerate(media))
+
+
+def read_as_opened(root, one):
+    with Library(root).open(one) as (_, files):
+        found, problems = find_exports(files)
+        assert problems == []
+        return [
+            read_export(export)
+            for export in found
+            if (export.stimulus, export.kind) == (one.stimulus, one.kind)
+        ]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_recordings_in_folders_beside_each_other_are_one_study(root, packed):
+    surface(root / "Shop" / "ada", 30)
+    surface(root / "Shop" / "ben", 20)
+    if packed:
+        files = {
+            path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*.csv")
+        }
+        shutil.rmtree(root / "Shop")
+        write_zip(root / "study.zip", files)
+    else:
+        surface(root / "Other" / "cem", 10)
+    *others, shop = Library(root).list()
+    assert (str(shop.path), shop.name) == ("study.zip" if packed else "Shop", "Shelf")
+    assert (shop.kind, shop.recordings) == ("Pupil Core surface", 2)
+    assert [one.recordings for one in others] == ([] if packed else [1])
+    (export,) = read_as_opened(root, shop)
+    assert {one.id: one.rows for one in export.recordings} == {"ada": 30, "ben": 20}
+
+
+def test_a_folder_of_several_is_not_opened_through_a_link(root, outside):
+    surface(root / "ada", 30)
+    surface(root / "ben", 20)
+    (one,) = Library(root).list()
+    shutil.rmtree(root / "ben")
+    (root / "ben").symlink_to(outside)
+    with pytest.raises(gh.SourceError, match="not in the server's folder any more"):
+        read_as_opened(root, one)
+
+
+def test_each_stimulus_of_a_table_is_listed_and_its_rows_are_read_once(root, monkeypatch):
+    table = root / "screen" / "study.tsv"
+    table.parent.mkdir()
+    table.write_text(screen_table("a.png", "b.png", "b.png"))
+    listed = Library(root).list()
+    assert [(one.name, one.stimulus) for one in listed] == [("a", "a.png"), ("b", "b.png")]
+    assert [export.rows for one in listed for export in read_as_opened(root, one)] == [1, 2]
+
+    def refuse(*_, **__):
+        raise AssertionError("what has not changed should not be read")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gazeheat_core.library.find_exports", refuse)
+        assert Library(root).list() == listed
+    table.write_text(screen_table("a.png", "c.png"))
+    assert [one.name for one in Library(root).list()] == ["a", "c"]
+
+
+def test_fixations_alone_are_listed(root):
+    folder = export_folder(root / "Shelf")
+    (folder / "gaze.csv").unlink()
+    (one,) = Library(root).list()
+    assert (one.name, one.recordings) == ("Shelf", 2)

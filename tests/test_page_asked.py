@@ -93,8 +93,8 @@ def test_without_fixations_gaze_is_counted_and_it_is_said():
     page = drop(app(measure="Fixations by number"), a__zip=builders.export_zip(fixations=None))
     assert line(page).startswith("**5 samples of 2 recordings**")
     assert [one.value for one in page.caption if "Fixations by number" in one.value] == [
-        "Fixations by number: this export does not have them, so gaze is counted. Download it "
-        "again from Pupil Cloud with its fixations."
+        "Fixations by number: this export does not have them, so gaze is counted. Export it "
+        "again with its fixations."
     ]
 
 

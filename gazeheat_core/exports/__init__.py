@@ -24,6 +24,7 @@ from gazeheat_core.exports.judging import (
 )
 from gazeheat_core.exports.picture import (
     plain_picture,
+    plain_screen,
     read_picture,
     resized_picture,
     same_aspect,
@@ -41,7 +42,15 @@ from gazeheat_core.exports.sources import (
 )
 from gazeheat_core.exports.surfaces import doubt_shape
 from gazeheat_core.grid import Grid
-from gazeheat_core.model import Enrichment, Export, Recording, Size, count_inside
+from gazeheat_core.model import (
+    Enrichment,
+    Export,
+    Recording,
+    Size,
+    count_inside,
+    name_of,
+    positions_of,
+)
 
 __all__ = [
     "LIMITS",
@@ -138,7 +147,7 @@ def with_picture(export: AnyExport, data: bytes, name: str) -> AnyExport:
     if own is None or _is_rather(export, image.size):
         if is_px:
             notices += tuple(_check_decimal_points(export.title, _held(export), image.size))
-            _check_gaze_inside(_held(export), image.size, name)
+            _check_gaze_inside(_held(export), image.size, name, _right_size(export))
             _, doubts = judge_samples(export.title, export.frame, image.size, _held(export))
             if own is not None:
                 doubt = doubt_picture(export)
@@ -205,47 +214,71 @@ def _held(export: Enrichment[Any]) -> tuple[Recording, ...]:
 
 
 def with_ratio(export: Export, ratio: tuple[float, float]) -> Export:
-    """Give a surface without a picture a plain ground of a width : height ratio.
+    """Give an export without a picture a plain ground.
+
+    Parameters
+    ----------
+    export : Export
+    ratio : (float, float)
+        Width and height of a surface, in any unit; of gaze in pixels, the size of the screen or
+        picture that was looked at, in pixels.
 
     Raises
     ------
     PictureError
-        When the ratio makes no sense, or the gaze is in pixels of a picture.
+        When the ratio makes no sense, the gaze does not lie on a ground of this size, or it is
+        in pixels of a picture that it was mapped to.
     """
+    if export.is_on_screen:
+        image = plain_screen(ratio)
+        # First: a size that was typed is no evidence of how positions are written.
+        remedy = "Give the size of the screen or picture in pixels."
+        _check_gaze_inside(export.recordings, image.size, "The ground", remedy)
+        notices = _check_decimal_points(export.title, export.recordings, image.size)
+        _, doubts = judge_samples(export.title, None, image.size, export.recordings)
+        notices = [*export.notices, *notices, *doubts]
+        return replace(export, image=image, image_problem="", notices=tuple(notices))
     if export.unit == "px":
         raise PictureError(
             f"{export.title}: its gaze is in pixels of the reference image, so a ratio is not "
             "enough. Give the reference image in its full size."
         )
     image = plain_picture(ratio)
-    doubts = doubt_shape(export.surface_ratio, image.size)
+    said = doubt_shape(export.surface_ratio, image.size)
     return replace(
         export,
-        image=replace(image, notices=doubts),
+        image=replace(image, notices=said),
         image_problem="",
-        notices=(*export.notices, *doubts),
+        notices=(*export.notices, *said),
     )
 
 
 def _check_decimal_points(title: str, recordings: tuple[Recording, ...], size: Size) -> list[str]:
-    samples = [section.gaze for recording in recordings for section in recording.sections]
-    detected = sum(int(np.count_nonzero(np.isfinite(one.x))) for one in samples)
+    samples, detected = positions_of(recordings), _count_detected(recordings)
     thousandfold = count_thousandfold_samples(Grid.over(size, None), samples)
     return judge_decimal_points(title, None, thousandfold, detected)
 
 
-def _check_gaze_inside(recordings: tuple[Recording, ...], size: Size, name: str) -> None:
+def _right_size(export: Enrichment[Any]) -> str:
+    if isinstance(export, Export) and export.is_on_screen:
+        return "Give the picture in the size that it was shown in."
+    return "Give the reference image in the size that was uploaded to Pupil Cloud."
+
+
+def _check_gaze_inside(
+    recordings: tuple[Recording, ...], size: Size, name: str, remedy: str
+) -> None:
     detected = _count_detected(recordings)
     inside = count_inside(recordings, size)
     if inside * 2 >= detected:
         return
     raise PictureError(
         f"{name} is {px(size)}, but the gaze reaches {px(gaze_reach(recordings))}: only "
-        f"{inside:,} of {detected:,} samples lie on it. Give the picture that the gaze was mapped "
-        "to, in its full size."
+        f"{inside:,} of {detected:,} {name_of(positions_of(recordings))} lie on it. "
+        f"{remedy}"
     )
 
 
 def _count_detected(recordings: tuple[Recording, ...]) -> int:
-    gaze = [section.gaze for recording in recordings for section in recording.sections]
-    return sum(int(np.count_nonzero(np.isfinite(g.x))) for g in gaze)
+    held = positions_of(recordings)
+    return sum(int(np.count_nonzero(np.isfinite(one.x))) for one in held)

@@ -271,14 +271,15 @@ class _Use(NamedTuple):
     times: _Times | None
 
     @classmethod
-    def of(cls, known: KnownTable, notices: list[str]) -> _Use:
-        """Find the columns; adds what is to be said of them to the notices."""
+    def of(cls, known: KnownTable, contents: Contents) -> _Use:
+        """Find the columns; adds what is to be said of them to the contents."""
         table, form = known.table, known.format
         header = Header(table.columns)
         stars = _stars(form, header) or [known.stimulus]
         places = [(star, _Where.of(form, header, star)) for star in stars]
-        times = _time_unit(table, form, places[0][1], notices)
-        notices += _taken(table, form, places[0][1])
+        first, notices = places[0][1], contents.notices
+        times = _time_unit(table, form, first, notices, has_gaze=contents.has_gaze)
+        notices += _taken(table, form, first)
         return cls(known, places, times)
 
     @property
@@ -317,7 +318,7 @@ class _Reading:
     def add(self, known: Sequence[KnownTable]) -> None:
         """Read a table, for each of the formats that it holds."""
         table = known[0].table
-        uses = [_Use.of(one, self._contents.notices) for one in known]
+        uses = [_Use.of(one, self._contents) for one in known]
         for use in uses:
             if use.times is None and self._is_counted(use.known):
                 self._contents.has_times = False
@@ -384,7 +385,7 @@ class _Reading:
             fixed = [moment, x, y, inside]
         else:
             end, has_end = _moments(frame, where.end, times, decimal)
-            duration_ms = (end - moment) / 1e6
+            duration_ms = (end - moment) / 1e6 if where.end is not None else np.zeros(len(x))
             if where.duration is not None:
                 column, unit_ns = where.duration
                 with np.errstate(over="ignore"):
@@ -765,9 +766,16 @@ def time_is_whole_ns(table: Table, form: Format) -> bool:
     return time_unit_ns(cells, 1, form.holds, _decimal(table)) in (1, None)
 
 
-def _time_unit(table: Table, form: Format, where: _Where, notices: list[str]) -> _Times | None:
+def _time_unit(
+    table: Table, form: Format, where: _Where, notices: list[str], *, has_gaze: bool
+) -> _Times | None:
     """Find out how the times are written; None where there are none that can be read."""
+    counts = form.holds == "gaze" or not has_gaze
+    lacking = "durations, windows of time and seconds" if has_gaze else "windows of time"
+    needless = f"The heatmap does not need them; {lacking} are not known."
     if where.time is None:
+        if counts:
+            notices.append(f"{table.file}: no column holds times. {needless}")
         return None
     column, stated_ns = where.time
     cells = _first_cells(table, column)
@@ -783,12 +791,9 @@ def _time_unit(table: Table, form: Format, where: _Where, notices: list[str]) ->
     known = _dates(cells)
     if len(known) and np.count_nonzero(known[1]) * 2 >= len(cells):
         return _Times(1, are_dates=True)
-    if form.holds == "gaze":
+    if counts:
         example = f", such as '{shown(cells.iloc[0])}'," if len(cells) else ""
-        notices.append(
-            f"{table.file}: the times in '{name}'{example} cannot be read. The heatmap does not "
-            "need them; durations, windows of time and seconds are not known."
-        )
+        notices.append(f"{table.file}: the times in '{name}'{example} cannot be read. {needless}")
     return None
 
 

@@ -211,6 +211,19 @@ def is_table(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in TABLE_SUFFIXES
 
 
+def recording_folder(folder: PurePosixPath) -> PurePosixPath:
+    """Return the folder of a recording, above those that programs make in every one.
+
+    Examples
+    --------
+    >>> str(recording_folder(PurePosixPath("study/ada/000/exports/000/surfaces")))
+    'study/ada'
+    """
+    while _EVERYWHERE.fullmatch(folder.name):
+        folder = folder.parent
+    return folder
+
+
 def _stem(name: str) -> str:
     """Return a file's name without what tells of its kind."""
     known = (*PICTURE_SUFFIXES, *TABLE_SUFFIXES)
@@ -383,9 +396,7 @@ class _Look:
         GazeheatError
             When one has the name of a table of gaze and cannot be read.
         """
-        self._sidecars = {
-            file.name: file for file in members if file.path.suffix.lower() == ".json"
-        }
+        self._sidecars = _sidecars(members)
         named = [self._named(file) for file in members if is_gaze(file.name)]
         is_cloud = any(one.holding("gaze") in PUPIL_CLOUD for one in named)
         wanted = "fixation" if is_cloud else ""
@@ -443,7 +454,7 @@ class _Look:
 
 def _near(file: SourceFile, members: list[SourceFile]) -> tuple[Format, list[str]] | None:
     """Return a format whose position a table has, and the columns that it lacks of it."""
-    described = _described_elsewhere(file, members)
+    described = _described_elsewhere(file, _sidecars(members))
     if described is not None:
         return formats.BIDS, lacking(formats.BIDS, Header(described.columns))
     for line in tables.read_lines(file, _LINES_BEFORE):
@@ -496,6 +507,10 @@ def headless_table(file: SourceFile, lines: list[str]) -> Table | None:
             names = tuple(f"#{n}" for n in range(1, len(cells) + 1))
             return Table(file, names, delimiter, "." if delimiter == "," else ",", number)
     return None
+
+
+def _sidecars(members: list[SourceFile]) -> dict[str, SourceFile]:
+    return {file.name: file for file in members if file.path.suffix.lower() == ".json"}
 
 
 def _described_elsewhere(file: SourceFile, sidecars: dict[str, SourceFile]) -> Table | None:

@@ -17,12 +17,15 @@ from gazeheat_core.grid import Grid
 from gazeheat_core.model import (
     Enrichment,
     Export,
+    Fixations,
     FloatArray,
     Frame,
     GazeSamples,
     IntArray,
     Recording,
     Size,
+    name_of,
+    positions_of,
     recording_labels,
 )
 from gazeheat_core.study import RecordingTracks, Study
@@ -33,6 +36,8 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 # Samples that a judgement on their unit takes: a tenth of a second at 200 Hz. A recording of
 # fewer may well hold a single glance beside the picture.
 _FEW_SAMPLES = 20
+# A fixation is a glance by itself.
+_FEW_FIXATIONS = 5
 
 # Rows of a spreadsheet's sheet, the header among them: of today's programs, and of those that
 # write the older format.
@@ -225,8 +230,10 @@ def _reach(position: FloatArray, start: float, stop: float) -> tuple[BoolArray, 
     return is_on, is_far & (position == np.floor(position))
 
 
-def count_thousandfold_samples(grid: Grid, samples: Sequence[GazeSamples]) -> int:
-    """Count among samples that are held, as `count_thousandfold`."""
+def count_thousandfold_samples(
+    grid: Grid, samples: Sequence[GazeSamples] | Sequence[Fixations]
+) -> int:
+    """Count among samples or fixations that are held, as `count_thousandfold`."""
     return sum(count_thousandfold(grid, one.x, one.y) for one in samples)
 
 
@@ -284,21 +291,25 @@ def judge_samples(
 ) -> tuple[str, list[str]]:
     """Judge the positions of samples that are held, as `judge_positions`."""
     grid = Grid.over(size, frame)
-    return judge_positions(label, frame, grid, count_codes(grid, recordings), thousandfold)
+    codes, noun = count_codes(grid, recordings), name_of(positions_of(recordings))
+    return judge_positions(label, frame, grid, codes, thousandfold, noun)
 
 
 def count_codes(grid: Grid, recordings: tuple[Recording, ...]) -> IntArray:
-    """Count the samples that are held by their codes, shape (grid.codes,)."""
+    """Count the positions that are held by their codes, shape (grid.codes,), as `positions_of`."""
     codes = np.zeros(grid.codes, np.int64)
-    for recording in recordings:
-        for section in recording.sections:
-            cells = grid.cells(section.gaze.x, section.gaze.y)
-            codes += np.bincount(cells, minlength=grid.codes)
+    for one in positions_of(recordings):
+        codes += np.bincount(grid.cells(one.x, one.y), minlength=grid.codes)
     return codes
 
 
 def judge_positions(
-    label: str, frame: Frame | None, grid: Grid, codes: IntArray, thousandfold: int = 0
+    label: str,
+    frame: Frame | None,
+    grid: Grid,
+    codes: IntArray,
+    thousandfold: int = 0,
+    noun: str = "samples",
 ) -> tuple[str, list[str]]:
     """Tell whether positions are in the unit that their columns say, by where they lie.
 
@@ -314,6 +325,8 @@ def judge_positions(
         Samples with each code.
     thousandfold : int
         As `count_thousandfold`.
+    noun : "samples" or "fixations"
+        What they are.
 
     Returns
     -------
@@ -332,7 +345,7 @@ def judge_positions(
     detected = inside + int(codes[grid.outside])
     rows, columns = grid.corner
     in_corner = int(bins[:rows, :columns].sum())
-    if detected < _FEW_SAMPLES:
+    if detected < (_FEW_SAMPLES if noun == "samples" else _FEW_FIXATIONS):
         return "", []
     if frame is not None:
         # Of positions in pixels or percent next to none is within 0 and 1, while of people
@@ -346,26 +359,26 @@ def judge_positions(
                     f"{_ON_SURFACE[1]}. Or these are"
                 )
             raise ExportError(
-                f"{label}: only {inside:,} of {detected:,} detected samples lie on the surface, "
+                f"{label}: only {inside:,} of {detected:,} detected {noun} lie on the surface, "
                 f"whose positions run from 0 to 1. {these} in another unit, such as pixels or "
                 "percent. Give the file as downloaded."
             )
         if inside * 2 < detected:
             return "", [
-                f"{label}: {detected - inside:,} of {detected:,} detected samples lie outside the "
+                f"{label}: {detected - inside:,} of {detected:,} detected {noun} lie outside the "
                 "surface, and are not in the heatmap. Check that the positions are fractions of "
                 "the surface, from 0 to 1, as the header says."
             ]
         return "", []
     if in_corner * 10 >= detected * 9:
         raise ExportError(
-            f"{label}: {in_corner:,} of {detected:,} detected samples lie in the top left corner "
+            f"{label}: {in_corner:,} of {detected:,} detected {noun} lie in the top left corner "
             f"of the picture, {px(grid.size)}, about within its first pixel. These are no pixels, "
             "as the header says, but perhaps fractions from 0 to 1. Give the file as downloaded."
         )
     if inside * 2 < detected:
         return (
-            f"{label}: only {inside:,} of {detected:,} detected samples lie on the picture, "
+            f"{label}: only {inside:,} of {detected:,} detected {noun} lie on the picture, "
             f"which is {px(grid.size)}. So the gaze is in pixels of another picture, or of this "
             "one in another size."
         ), []
@@ -415,11 +428,13 @@ def doubt_size(grid: Grid, codes: IntArray) -> str:
 
 
 def count_tracked(study: Study) -> IntArray:
-    """Count the samples of a study by their codes, shape (grid.codes,)."""
-    codes = np.zeros(study.grid.codes, np.int64)
+    """Count what tells where people looked by codes, shape (grid.codes,), as `positions_of`."""
+    codes, has_gaze = np.zeros(study.grid.codes, np.int64), study.has_gaze
     for recording in study.recordings:
         for section in recording.sections:
-            section.gaze.add_to(codes)
+            track = section.gaze if has_gaze else section.fixations
+            if track is not None:
+                track.add_to(codes)
     return codes
 
 
@@ -479,11 +494,13 @@ class _Extent:
 def gaze_reach(recordings: tuple[Recording, ...]) -> Size:
     """Return how far right and down the gaze reaches, but for the furthest hundredth.
 
-    Those few are no measure of a picture's size.
+    Those few are no measure of a picture's size. Without any it is (0, 0).
     """
-    gaze = [section.gaze for recording in recordings for section in recording.sections]
-    x = np.concatenate([g.x[np.isfinite(g.x)] for g in gaze] or [np.empty(0)])
-    y = np.concatenate([g.y[np.isfinite(g.y)] for g in gaze] or [np.empty(0)])
+    held = positions_of(recordings)
+    x = np.concatenate([one.x[np.isfinite(one.x)] for one in held] or [np.empty(0)])
+    y = np.concatenate([one.y[np.isfinite(one.y)] for one in held] or [np.empty(0)])
+    if not len(x) or not len(y):
+        return 0, 0
     right, bottom = (round(float(np.quantile(v, 0.99, method="lower"))) for v in (x, y))
     return right, bottom
 

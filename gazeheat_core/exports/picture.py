@@ -409,7 +409,37 @@ def plain_picture(ratio: tuple[float, float], notices: tuple[str, ...] = ()) -> 
         round(PLAIN_LONGER_SIDE_PX * (width / longer)),
         round(PLAIN_LONGER_SIDE_PX * (height / longer)),
     )
+    return _plain(size, notices)
 
+
+def plain_screen(size: tuple[float, float], limits: Limits = LIMITS) -> ReferenceImage:
+    """Make a plain ground of a size in pixels, for gaze on a screen or a picture without one.
+
+    Raises
+    ------
+    PictureError
+        When these are no whole numbers, or so large that no picture may be.
+
+    Examples
+    --------
+    >>> plain_screen((1920.0, 1080.0)).size
+    (1920, 1080)
+    """
+    width, height = size
+    most = limits.picture_side_px
+    is_whole = width == int(width) and height == int(height)
+    if not (is_whole and min(size) >= 1 and max(size) <= most) or (
+        width * height > limits.picture_pixels
+    ):
+        raise PictureError(
+            f"A ground of {width:g} × {height:g} px cannot be made. Give the width and height of "
+            f"the screen or picture in whole pixels, each from 1 to {most:,}, and at most "
+            f"{limits.picture_pixels:,} in all."
+        )
+    return _plain((int(width), int(height)))
+
+
+def _plain(size: Size, notices: tuple[str, ...] = ()) -> ReferenceImage:
     def strip(top: int, bottom: int) -> Image.Image:
         return Image.new("RGB", (size[0], bottom - top), _PLAIN_GREY)
 

@@ -59,6 +59,7 @@ from gazeheat_core.model import (
     Section,
     Size,
     count_inside,
+    positions_of,
 )
 from gazeheat_core.stuck import say_stuck
 from gazeheat_core.study import RecordingTracks, Study, finish_section, track_export
@@ -490,7 +491,7 @@ def read_study(found: FoundExport, on_rows: OnRows | None = None) -> Study | Exp
         return read_export(found, on_rows)
     if found.contents is not None:
         export = read_export(found, on_rows)
-        return export if export.image is None else track_export(export)
+        return export if export.image is None or doubt_picture(export) else track_export(export)
     grids = [Grid.over(image.size, found.frame) for image in images]
     notices: list[str] = []
     described = read_sections(found, notices)
@@ -564,6 +565,8 @@ def judge_again(
 ) -> Study:
     """Give a study that was judged when it was made its picture and its notices again.
 
+    Of what is not read in stretches all notices are kept with the study: only rows tell them.
+
     Parameters
     ----------
     found : FoundExport
@@ -580,9 +583,20 @@ def judge_again(
     GazeheatError
         As `make_study`.
     """
+    if found.contents is not None:
+        image = _image_of(study, images, count_tracked(study))
+        return replace(study, name=found.name, kind=found.kind, image=image)
     return judge_study(
         found, study, images, (*notices, *_judge_rows(found, study, rounded, 0, Tally()))
     )
+
+
+def _image_of(
+    study: Study, images: Sequence[ReferenceImage], codes: npt.NDArray[Any]
+) -> ReferenceImage:
+    """Return which of the pictures a study lies on, by its grid."""
+    image = next(image for image in images if image.size == study.grid.size)
+    return as_guess(image) if len(images) > 1 and fits_turned(study.grid, codes) else image
 
 
 def _judge_rows(
@@ -639,9 +653,7 @@ def judge_study(
     if misfit:
         # Says which picture is wanted, as for an export that came without one.
         replace(study, image_problem=misfit).size()
-    image = next(image for image in images if image.size == study.grid.size)
-    if len(images) > 1 and fits_turned(study.grid, codes):
-        image = as_guess(image)
+    image = _image_of(study, images, codes)
     # A copied folder has the same tracks under another name.
     study = replace(study, name=found.name, kind=found.kind, image=image)
     sections = [one.stretches for one in study.recordings]
@@ -726,10 +738,21 @@ def _by_recording(
 # --- Positions -----------------------------------------------------------------------
 
 
-def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
+def read_export(
+    found: FoundExport,
+    on_rows: OnRows | None = None,
+    images: Sequence[ReferenceImage] | None = None,
+) -> Export:
     """Read an export with all its samples, 25 bytes each.
 
     A picture that most of the gaze does not lie on is left out, and `image_problem` says why.
+
+    Parameters
+    ----------
+    found : FoundExport
+    on_rows : callable, optional
+    images : sequence of ReferenceImage, optional
+        What the picture may be, where that is known already.
 
     Raises
     ------
@@ -749,19 +772,19 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
     else:
         gaze, fixations = _read_contents(found, described, notices, on_rows)
     recordings = _join_positions(described, gaze, fixations, found.frame)
-    samples = [section.gaze for one in recordings for section in one.sections]
+    samples = positions_of(recordings)
     unassigned = gaze.tally.unassigned
     counted = sum(one.rows for one in recordings)
     unreadable = sum(s.unreadable for r in recordings for s in r.sections)
     detected = sum(int(np.count_nonzero(np.isfinite(one.x))) for one in samples)
     if not found.has_gaze and fixations is not None:
-        counted = fixations.rows_beside(())
+        counted = fixations.rows_beside(()) - fixations.tally.unassigned
         unreadable = sum(own.unreadable for own in fixations.sections.values())
         detected = sum(
             int(np.count_nonzero(np.isfinite(own.arrays[3]))) for own in fixations.sections.values()
         )
     has_times = found.contents is None or found.contents.has_times
-    images, problem = read_images(found)
+    images, problem = read_images(found) if images is None else (images, "")
     inside = [count_inside(recordings, one.size) for one in images]
     image = images[inside.index(max(inside))] if images else None
     if image is not None and len(images) > 1:
@@ -781,7 +804,12 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         unreadable=unreadable + unassigned,
         detected=detected,
         tally=tally,
-        rounded=has_times and are_rounded(count_whole_seconds(g.timestamp_ns) for g in samples),
+        rounded=has_times
+        and are_rounded(
+            count_whole_seconds(section.gaze.timestamp_ns)
+            for one in recordings
+            for section in one.sections
+        ),
         has_picture=has_place,
     )
     if image is None and not problem and not found.is_of_pupil_cloud:
@@ -808,7 +836,8 @@ def read_export(found: FoundExport, on_rows: OnRows | None = None) -> Export:
         recordings=recordings,
         image=image,
         image_problem=problem,
-        unassigned_rows=unassigned,
+        # Without gaze, what is told of rows is of fixations.
+        unassigned_rows=unassigned if found.has_gaze else 0,
         unassigned_fixations=0 if fixations is None else fixations.rows_beside(gaze.sections),
         notices=tuple(notices),
         grid_size=grid_size,
@@ -839,7 +868,8 @@ def _read_contents(
     gaze = TableSections(PlaceSums(limit), read.gaze, read.tally)
     if not read.fixations:
         return gaze, None
-    return gaze, TableSections(PlaceSums(limit), read.fixations)
+    tally = Tally(unassigned=read.unassigned_fixations)
+    return gaze, TableSections(PlaceSums(limit), read.fixations, tally)
 
 
 def _too_large_size(found: FoundExport, recordings: tuple[Recording, ...]) -> Size | None:

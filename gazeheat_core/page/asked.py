@@ -16,6 +16,8 @@ from gazeheat_core.settings import COUNTING, MEASURE, SCALE, WEIGHT, Measure
 # Named choices: what is counted, and the blur that goes with it.
 _AS_SPECIFIED = ("gaze", SCALE.default)
 _AS_IN_PUPIL_CLOUD = ("fixation-count", SCALE.default)
+# What the measure is called in the address and in the session where there are only fixations.
+_OF_FIXATIONS = "fixations"
 
 
 def choose_selection(opened: Opened) -> gh.Selection:
@@ -24,30 +26,33 @@ def choose_selection(opened: Opened) -> gh.Selection:
     if visit.wanted_selection is not None:
         wanted = visit.wanted_selection
         st.session_state.update({one.name: getattr(wanted, one.name) for one in COUNTING})
+        st.session_state[measure_key(opened)] = wanted.measure
         visit.wanted_selection = None
     title = asked_in_words(_selection(opened))
     with st.expander(f"Counted: {title[:1].lower()}{title[1:]}", key="counted"):
         with st.container(horizontal=True, gap="small"):
-            st.button(
-                "Specification",
-                type="tertiary",
-                on_click=set_measure,
-                args=_AS_SPECIFIED,
-                help="Gaze, pooled: the heatmap as it is specified, with a blur of 5 %.",
-            )
+            if has_gaze(opened):
+                st.button(
+                    "Specification",
+                    type="tertiary",
+                    on_click=set_measure,
+                    args=(MEASURE.name, *_AS_SPECIFIED),
+                    help="Gaze, pooled: the heatmap as it is specified, with a blur of 5 %.",
+                )
             st.button(
                 "As Pupil Cloud draws it today",
                 type="tertiary",
                 on_click=set_measure,
-                args=_AS_IN_PUPIL_CLOUD,
+                args=(measure_key(opened), *_AS_IN_PUPIL_CLOUD),
                 help="Fixations by number, pooled, with a blur of 5 %.",
             )
-        asked = choice(MEASURE, MEASURE.name)
+        among = None if has_gaze(opened) else opened.measures
+        asked = choice(MEASURE, measure_key(opened), among=among)
         selection = _selection(opened)
         if selection.measure != asked:
             st.caption(
                 f"{MEASURE.titles[asked]}: this export does not have them, so gaze is counted. "
-                "Download it again from Pupil Cloud with its fixations."
+                "Export it again with its fixations."
             )
         choice(WEIGHT, WEIGHT.name)
         selection = _selection(opened)
@@ -63,23 +68,40 @@ def choose_selection(opened: Opened) -> gh.Selection:
             still_open = my_visit().opened.get(number)
             return () if still_open is None else (number, still_open.generation)
 
-        choose_window(opened.longest_s, opened.window_s, take, of=of)
+        if opened.longest_s:
+            choose_window(opened.longest_s, opened.window_s, take, of=of)
+        else:
+            st.caption(
+                "The times of this study cannot be read, so it cannot be cut to a window of time, "
+                "nor played."
+            )
     return selection
 
 
-def set_measure(measure: Measure, scale: float) -> None:
+def has_gaze(opened: Opened) -> bool:
+    """Tell whether a study has gaze, not only fixations."""
+    return "gaze" in opened.measures
+
+
+def measure_key(opened: Opened) -> str:
+    """Return what the measure is called in the address and in the session.
+
+    A study without gaze has a measure of its own, so that the others keep theirs.
+    """
+    return MEASURE.name if has_gaze(opened) else _OF_FIXATIONS
+
+
+def set_measure(key: str, measure: Measure, scale: float) -> None:
     """Set all that a named choice stands for."""
-    st.session_state.update(
-        {MEASURE.name: measure, WEIGHT.name: WEIGHT.default, SCALE.title.lower(): scale}
-    )
+    st.session_state.update({key: measure, WEIGHT.name: WEIGHT.default, SCALE.title.lower(): scale})
 
 
 def _selection(opened: Opened) -> gh.Selection:
     """Return what the controls are set to, as far as the study has it."""
-    measure = chosen(MEASURE, MEASURE.name)
+    measure = chosen(MEASURE, measure_key(opened))
     return replace(
         gh.Selection(),
-        measure=measure if measure in opened.measures else MEASURE.default,
+        measure=measure if measure in opened.measures else opened.measures[0],
         weight=chosen(WEIGHT, WEIGHT.name),
-        window_s=opened.window_s,
+        window_s=opened.window_s if opened.longest_s else None,
     )

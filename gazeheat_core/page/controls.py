@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import streamlit as st
@@ -13,7 +13,10 @@ Name = TypeVar("Name", bound=str)
 
 
 def choice(
-    setting: ChoiceSetting[Name], key: str, on_change: Callable[[], None] | None = None
+    setting: ChoiceSetting[Name],
+    key: str,
+    on_change: Callable[[], None] | None = None,
+    among: Sequence[Name] | None = None,
 ) -> Name:
     """Show a setting; return what it is set to.
 
@@ -24,10 +27,12 @@ def choice(
         What it is called in the address and in the session.
     on_change : callable, optional
         Called when a visitor has chosen another name.
+    among : sequence of str, optional
+        Those of its names that are offered, the default first; all without it.
     """
     return st.selectbox(
         setting.title,
-        list(setting.titles),
+        list(setting.titles if among is None else among),
         format_func=setting.titles.__getitem__,
         key=key,
         bind="query-params",

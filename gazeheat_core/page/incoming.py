@@ -19,6 +19,7 @@ import gazeheat_core as gh
 from gazeheat_core.errors import listed, shown
 from gazeheat_core.exports import (
     LIMITS,
+    FoundExport,
     Pieces,
     SourceFile,
     find_exports,
@@ -145,7 +146,7 @@ def use_settings(visit: Visit, account: gh.Account, name: str) -> None:
     except gh.SettingError as error:
         raise gh.SettingError(f"{shown(name)}: its settings are not used. {error}") from None
     selection = account.selection_in(opened.export)
-    gh.check_measure(opened.export, selection.measure)
+    gh.check_selection(opened.export, selection)
     # Their number tells the browser that its own messages are out of date, also those on time.
     opened.window_s = selection.window_s
     opened.tick(ticked, selection.sections)
@@ -226,7 +227,7 @@ def read_source(visit: Visit, source: Given) -> bool:
     progress = st.empty()
     with visit.in_words(), open_source(source) as files:
         found, problems = find_exports(files)
-        if not found and are_pieces(files):
+        if are_pieces(files) and (not found or are_awaited(visit, found)):
             return False
         visit.problems.extend(str(problem) for problem in problems)
         for number, one in enumerate(found):
@@ -257,6 +258,16 @@ def with_kept_sections(
             export = with_sections(export, kept.sections)
             visit.said.append(f"{kept.sections}, given before, is used with {export.title}.")
     return export
+
+
+def are_awaited(visit: Visit, found: Sequence[FoundExport]) -> bool:
+    """Tell whether fixations alone came with the picture that the chosen study waits for."""
+    opened = None if visit.chosen is None else visit.opened[visit.chosen]
+    return (
+        opened is not None
+        and opened.export.image is None
+        and not any(one.has_gaze for one in found)
+    )
 
 
 def are_pieces(files: Sequence[SourceFile]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import Executor, as_completed
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import streamlit as st
@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 import gazeheat_core as gh
 from gazeheat_core.cache import open_cache
 from gazeheat_core.errors import ClusterError, shown
-from gazeheat_core.exports import FoundExport, find_exports, open_source, read_export
+from gazeheat_core.exports import FoundExport, find_exports, read_export
 from gazeheat_core.exports.reading import read_images
 from gazeheat_core.library import Library, ServerStudy
 from gazeheat_core.page.incoming import show_progress
@@ -54,7 +54,7 @@ def choose_from_server() -> None:
         return
     try:
         # By path, not by position: the list may change before the button is pressed.
-        studies = {(one.path, one.inside): one for one in server_studies(root)}
+        studies = {one.identity: one for one in server_studies(root)}
     except gh.GazeheatError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -79,19 +79,24 @@ def open_from_server(library: Library, one: ServerStudy) -> None:
     """Open a study on the server."""
     visit = my_visit()
     progress = st.empty()
-    with visit.in_words():
-        place = library.locate(one.path)
-        with open_source(place, flat=True) as files:
-            its_files = [file for file in files if file.folder == one.inside]
-            if not its_files:
-                raise gh.SourceError(
-                    f"{one.name}: it does not lie in {shown(one.path)} any more. "
-                    "Choose another study, or ask whoever keeps the server's folder."
-                )
-            found, problems = find_exports(its_files)
+    with visit.in_words(), library.open(one) as (place, files):
+        found: list[FoundExport] = []
+        if files:
+            found, problems = find_exports(files, on_rows=show_progress(progress, one.name))
             visit.problems.extend(str(problem) for problem in problems)
-            for export in found:
-                open_one(visit, place, export, progress)
+        # Tables of other programs may hold several.
+        mine = [
+            export
+            for export in found
+            if export.contents is None or (export.stimulus, export.kind) == (one.stimulus, one.kind)
+        ]
+        if not files or (found and not mine):
+            raise gh.SourceError(
+                f"{one.name}: it does not lie in {shown(one.path)} any more. "
+                "Choose another study, or ask whoever keeps the server's folder."
+            )
+        for export in mine:
+            open_one(visit, place, export, progress)
     progress.empty()
 
 
@@ -105,7 +110,12 @@ def open_one(visit: Visit, place: Path, found: FoundExport, progress: DeltaGener
         folder = configured("GAZEHEAT_CACHE")
         cache = open_cache(folder, configured("GAZEHEAT_CACHE_KEY")) if folder else None
         executor, _ = open_workers(configured("GAZEHEAT_SCHEDULER"))
-        pending = submit_export(place, found, images, executor, flat=True, cache=cache)
+        # What is read in this process, not by workers, waits for its turn as an upload does.
+        with my_turn() if found.contents is not None else nullcontext():
+            on_rows = show_progress(progress, found.name)
+            pending = submit_export(
+                place, found, images, executor, flat=True, cache=cache, on_rows=on_rows
+            )
         for done, _ in enumerate(as_completed(pending.parts)):
             share = (done + 1) / len(pending.parts)
             progress.progress(share, text=f"Reading {plain(found.name)}")

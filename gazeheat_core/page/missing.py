@@ -5,10 +5,22 @@ from __future__ import annotations
 import streamlit as st
 
 import gazeheat_core as gh
+from gazeheat_core.exports import LIMITS
+from gazeheat_core.exports.judging import gaze_reach
+from gazeheat_core.model import Frame, Size
 from gazeheat_core.page.frame import centred
 from gazeheat_core.page.incoming import take_only_picture
 from gazeheat_core.page.markup import plain
 from gazeheat_core.page.session import Opened, my_visit
+
+# Of screens, the smallest first.
+_SCREENS: tuple[Size, ...] = (
+    *((800, 600), (1024, 768), (1280, 720), (1280, 800), (1366, 768), (1280, 1024), (1440, 900)),
+    *((1600, 900), (1680, 1050), (1600, 1200), (1920, 1080), (1920, 1200), (2560, 1440)),
+    *((2560, 1600), (3840, 2160)),
+)
+# The largest width and height of a surface, in whatever unit.
+_WIDEST = 100_000.0
 
 
 def ask_for_picture(opened: Opened) -> None:
@@ -18,8 +30,9 @@ def ask_for_picture(opened: Opened) -> None:
         st.subheader("Which picture was looked at?", anchor=False)
         reason = export.image_problem or "This export holds no reference image."
         st.markdown(plain(reason))
+        on_screen = isinstance(export, gh.Export) and export.is_on_screen
         picture = st.file_uploader(
-            "The reference image" if export.unit == "px" else "A picture of the surface",
+            _asked_for(export),
             key=f"picture-{my_visit().uploader}",
             help="A JPEG, PNG, HEIC or AVIF file. "
             + (
@@ -30,15 +43,28 @@ def ask_for_picture(opened: Opened) -> None:
         )
         if picture is not None:
             take_only_picture(opened, picture)
-        if export.unit == "normalized" and isinstance(export, gh.Export):
-            st.markdown("Or draw the heatmap on a plain ground of the surface's shape:")
+        if isinstance(export, gh.Export) and (on_screen or export.unit == "normalized"):
+            st.markdown(
+                "Or draw the heatmap on a plain ground of the size of the screen or picture:"
+                if on_screen
+                else "Or draw the heatmap on a plain ground of the surface's shape:"
+            )
             width, height, use = st.columns([1, 1, 1], vertical_alignment="bottom")
             seen = export.surface_ratio
-            wide, high = (16.0, 9.0) if seen is None else _proposed(seen)
-            ratio = (
-                width.number_input("Width", 0.1, 1000.0, wide),
-                height.number_input("Height", 0.1, 1000.0, high),
-            )
+            ratio: tuple[float, float]
+            if on_screen:
+                sides = likely_screen(gaze_reach(export.recordings))
+                ratio = (
+                    width.number_input("Width (px)", 1, LIMITS.picture_side_px, sides[0]),
+                    height.number_input("Height (px)", 1, LIMITS.picture_side_px, sides[1]),
+                )
+                st.caption("Filled in as a common size that the gaze lies on. Correct it.")
+            else:
+                wide, high = shape_of(export.frame) if seen is None else _proposed(seen)
+                ratio = (
+                    width.number_input("Width", 0.1, _WIDEST, wide),
+                    height.number_input("Height", 0.1, _WIDEST, high),
+                )
             if seen is not None:
                 st.caption(
                     "Filled in as the scene camera saw the surface. Correct it if you know better."
@@ -49,7 +75,48 @@ def ask_for_picture(opened: Opened) -> None:
                 st.rerun()
 
 
+def likely_screen(reach: Size) -> Size:
+    """Return the smallest common size of a screen that gaze lies on.
+
+    Beyond all of them it is the next full hundred.
+
+    Examples
+    --------
+    >>> likely_screen((1011, 760)), likely_screen((1250, 1000)), likely_screen((5003, 40))
+    ((1024, 768), (1280, 1024), (5100, 100))
+    """
+    known = (one for one in _SCREENS if reach[0] <= one[0] and reach[1] <= one[1])
+    most = LIMITS.picture_side_px
+    width, height = (min(max(100, -(-side // 100) * 100), most) for side in reach)
+    return next(known, (width, height))
+
+
+def shape_of(frame: Frame | None) -> tuple[float, float]:
+    """Return the width and height that are proposed for positions between these borders.
+
+    Numbers from 0 to 1, or to 100, do not tell a shape.
+
+    Examples
+    --------
+    >>> shape_of((0, 0, 1280, 1024)), shape_of((0, 1, 1, 0))
+    ((1280.0, 1024.0), (16.0, 9.0))
+    """
+    if frame is not None:
+        width, height = abs(frame[2] - frame[0]), abs(frame[3] - frame[1])
+        if width != height and all(0.1 <= side <= _WIDEST for side in (width, height)):
+            return float(width), float(height)
+    return 16.0, 9.0
+
+
+def _asked_for(export: gh.Export | gh.Study) -> str:
+    if isinstance(export, gh.Export) and export.is_on_screen:
+        return "The picture that was looked at"
+    return "The reference image" if export.unit == "px" else "A picture of the surface"
+
+
 def _needed(export: gh.Export | gh.Study) -> str:
+    if isinstance(export, gh.Export) and export.is_on_screen and export.grid_size is None:
+        return "It must have the size that it was shown in, since the gaze is in its pixels."
     if isinstance(export, gh.Export) and export.grid_size is not None:
         return "A smaller copy of the export's own picture, whole, of the same shape."
     return (

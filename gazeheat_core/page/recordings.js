@@ -50,8 +50,9 @@ function eventsOf([start, end]) {
   return [nameOf(start, "name"), " ", make("span", "arrow", "→"), " ", nameOf(end, "name")];
 }
 
-/** Return a length in minutes and seconds. */
+/** Return a length in minutes and seconds; nothing where it is not known. */
 function clock(seconds) {
+  if (seconds === null) return "";
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 

@@ -92,7 +92,8 @@ def section_table(study: gh.Study) -> dict[str, Any]:
     -------
     dict
         `events`: each pair of a start and an end event, once, in order of first appearance.
-        For each recording `of`, positions in `events`, and `seconds`, one for each section.
+        For each recording `of`, positions in `events`, and `seconds`, one for each section;
+        None where they cannot be told.
     """
     events: dict[tuple[str, str], int] = {}
     return {
@@ -104,7 +105,10 @@ def section_table(study: gh.Study) -> dict[str, Any]:
             for one in study.recordings
         ],
         "seconds": [
-            [round((section.last_ns - section.first_ns) / 1e9) for section in one.sections]
+            [
+                None if section.duration_ns is None else round(section.duration_ns / 1e9)
+                for section in one.sections
+            ]
             for one in study.recordings
         ],
         "events": list(events),

@@ -24,6 +24,9 @@ from gazeheat_core.report import file_name, file_stem
 KEY = "regions"
 _HOW = "Drag a rectangle over the picture, or type its corners."
 _UNKNOWN = "–"
+_NO_TIMES = (
+    "The times of this study cannot be read, so when a region was looked at first cannot be told."
+)
 
 
 def regions(opened: Opened, heatmap: gh.Heatmap) -> None:
@@ -60,7 +63,7 @@ def regions(opened: Opened, heatmap: gh.Heatmap) -> None:
         "problem": opened.region_problem,
         # Of the newest one.
         "said": region_words(numbers[-1], selection.measure) if numbers else "",
-        "note": CHOSEN_AFTERWARDS,
+        "note": CHOSEN_AFTERWARDS if opened.longest_s else f"{_NO_TIMES} {CHOSEN_AFTERWARDS}",
     }
     component("regions")(data=data, key=KEY, on_asked_change=take_message)
 

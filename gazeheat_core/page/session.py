@@ -73,9 +73,9 @@ class Opened:
     pool : Pool or None
         The recordings' histograms and their sum; None as long as there is no picture.
     measures : tuple of str
-        What can be counted.
+        What can be counted; the first is counted where nothing else is asked for.
     longest_s : float
-        The length of the longest section.
+        The length of the longest section; 0 where no time can be read.
     window_s : (float, float) or None
         The window of time that is counted, after each section's beginning.
     positions : Export or None
@@ -136,8 +136,8 @@ class Opened:
                 self.positions = export if doubt_picture(export) else None
                 study = gh.track_export(export)
             assert isinstance(study, gh.Study)
-            self.pool = gh.Pool.over(study)
             self.measures = gh.measures_of(study)
+            self.pool = gh.Pool.over(study, gh.Selection(self.measures[0]))
             self.longest_s = gh.longest_section_s(study)
             export = study
             # Each picture has an address of its own, since the browser keeps what it has fetched.

@@ -30,7 +30,7 @@ def identity(place: Path, found: FoundExport) -> Identity:
     SourceError
         When a file is gone.
     """
-    facts: list[object] = [found.name]
+    facts: list[object] = [found.name, found.kind, found.stimulus]
     for file in found.material:
         on_disk = file.disk or place
         try:
