@@ -59,6 +59,11 @@ _MOST_TABLES = 1_000
 _MOST_COLUMNS = 2_000
 # Lines that may stand before a header, and characters that separate cells.
 _LINES_BEFORE, _DELIMITERS = 200, "\t,;|"
+# A line under a header that says how large the screen was: "(0, 0), 1920 x 1080".
+SCREEN_LINE = re.compile(
+    r'["\s]*\(\s*(-?\d{1,6})\s*[,;]\s*(-?\d{1,6})\s*\)"?\s*[,;\t]?\s*"?(\d{1,6})\s*[x×]\s*(\d{1,6})'
+    r'["\s,;]*'
+)
 _NUMBER = re.compile(r'"?\s*[-+]?[\d.,]*(?:[eE][-+]?\d+)?\s*"?')
 # Tables of areas of interest repeat columns of fixations.
 _AREAS = "aoi_"
@@ -483,7 +488,7 @@ def guessed_table(file: SourceFile, lines: list[str]) -> Table | None:
             if len(names) >= 2 and not any(map(_is_number, filter(None, names))):
                 return Table(file, names, delimiter, "." if delimiter == "," else ",", number)
             return headless_table(file, lines)
-        if line.strip():
+        if line.strip() and not SCREEN_LINE.fullmatch(line):
             before = line
     return None
 
