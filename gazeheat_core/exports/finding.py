@@ -468,10 +468,17 @@ def _is_number(cell: str) -> bool:
 
 def cells_of(line: str) -> tuple[str, tuple[str, ...]]:
     """Return what separates the cells of a line, and the cells."""
-    delimiter = max(_DELIMITERS, key=line.count)
-    if delimiter not in line:
+    split = {sign: tables.split_line(line, sign) for sign in _DELIMITERS if sign in line}
+    if not split:
         return ",", (line.strip(),)
-    return delimiter, tuple(cell.strip() for cell in tables.split_line(line, delimiter))
+
+    def rank(sign: str) -> tuple[int, bool, int]:
+        # Of numbers, commas may be the decimal signs.
+        numbers = sum(map(_is_number, filter(None, split[sign])))
+        return numbers, numbers > 0 and sign != ",", len(split[sign])
+
+    delimiter = max(split, key=rank)
+    return delimiter, tuple(cell.strip() for cell in split[delimiter])
 
 
 def guessed_table(file: SourceFile, lines: list[str]) -> Table | None:

@@ -37,10 +37,6 @@ from gazeheat_core.exports.tables import Table
 from gazeheat_core.model import FloatArray, Frame
 
 TITLE = "Table"
-HINT = (
-    "Check which columns were named as the positions, and which numbers stand at the picture's "
-    "borders."
-)
 # Lines that a header may be among, and rows that are looked at.
 LINES = 200
 _ROWS = 1_000
@@ -236,7 +232,6 @@ def guess(table: Table) -> Format:
         detected="" if flag is None else column_name(table, flag.place),
         at_least=None if least is None else (column_name(table, least.place), 0.6),
         lost=lost,
-        hint=HINT,
     )
 
 

@@ -244,6 +244,8 @@ class _Questions:
             picture="" if picture == _NONE else column_name(self.table, picture),
             detected=detected,
             at_least=at_least,
+            # It says what was missing.
+            hint="",
         )
         return form, missing
 
