@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import gazeheat_core as gh
+from gazeheat_core.cli import main
 from gazeheat_core.exports import find_exports, open_source, read_export
 from gazeheat_core.exports.columns import to_values
 from gazeheat_core.exports.finding import UnknownTableError
@@ -212,3 +213,49 @@ def test_a_border_that_is_no_number_is_refused(number):
     text = f'{{"title": "T", "holds": "gaze", "x": "a", "y": "b", "frame": [0, 0, {number}, 1]}}'
     with pytest.raises(gh.SettingError, match=r"columns\.json: .*'?frame"):
         read_answers(text.encode(), "columns.json")
+
+
+# ---------------------------------------------------------------- on the command line
+
+
+def test_the_command_line_guesses_takes_the_answers_and_names_both(tmp_path, capsys):
+    path, answers = tmp_path / "p1.csv", tmp_path / "mine.json"
+    text = table(["time", "pos_x", "pos_y"], (0, 300, 200), (5, 300, 200), (10, 700, 500))
+    path.write_text(text)
+    picture = tmp_path / "wall.png"
+    picture.write_bytes(builders.picture_bytes((1000, 700), "PNG"))
+    given = [str(path), "--out", str(tmp_path / "out"), "--image", str(picture)]
+
+    assert main(given) == 2
+    message = capsys.readouterr().err
+    assert "columns that are not known here: 'time', 'pos_x', 'pos_y'" in message
+    assert "'gazeheat columns p1.csv' prints a guess" in message
+    assert "give it with --columns FILE" in message
+
+    assert main(["columns", str(path)]) == 0
+    answers.write_text(capsys.readouterr().out)
+    form = read_answers(answers.read_bytes(), "mine.json")
+    assert (form.x, form.y, form.time, form.frame) == ("pos_x", "pos_y", "time [ms]", None)
+
+    assert main([*given, "--columns", str(answers)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["enrichment"], told["interval_ms"]) == ("p1", 5.0)
+    assert [one["used"] for one in told["recordings"]] == [3]
+    assert told["maximum"]["x"] == pytest.approx(300, abs=5)
+    assert told["maximum"]["y"] == pytest.approx(200, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["columns"], "'columns' takes one argument"),
+        (["columns", "{words}"], "no table with two columns of numbers"),
+        (["{words}", "--out", "o", "--columns", "{words}"], "does not describe the columns"),
+        (["{words}", "--out", "o", "--columns", "{words}0"], "no such file"),
+    ],
+)
+def test_what_the_command_line_cannot_take_for_columns(tmp_path, capsys, arguments, words):
+    path = tmp_path / "notes.csv"
+    path.write_text("just,words\nand,more\n")
+    assert main([one.format(words=path) for one in arguments]) == 2
+    assert words in capsys.readouterr().err
