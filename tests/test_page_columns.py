@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 import gazeheat_core as gh
 from gazeheat_core.exports.guessing import read_answers, write_answers
 from tests import builders
