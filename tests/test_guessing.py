@@ -129,6 +129,14 @@ GUESSES = {
         table(["n", "a", "b", "c"], *[(n, x, y, 7) for n, (x, y) in enumerate(PLACES)]),
         {"holds": "gaze", "x": "a", "y": "b"},
     ),
+    "names without letters": (
+        of_places(["-", "?"]),
+        {"holds": "gaze", "x": "#1", "y": "#2"},
+    ),
+    "both eyes under the same names": (
+        table(["X", "Y", "X", "Y"], *[(x, y, x + 1, y + 1) for x, y in PLACES]),
+        {"holds": "gaze", "x": "X", "y": "Y"},
+    ),
     "the eyes, not the pupils": (
         table(["pupil_x", "pupil_y", "fix_x", "fix_y"], *[(3, 4, x, y) for x, y in PLACES]),
         {"holds": "gaze", "x": "fix_x", "y": "fix_y"},

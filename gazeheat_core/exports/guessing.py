@@ -21,6 +21,7 @@ from gazeheat_core.exports import tables
 from gazeheat_core.exports.columns import (
     TIME_UNITS_NS,
     Format,
+    Header,
     from_values,
     recognise,
     to_values,
@@ -125,7 +126,10 @@ def find_table(file: SourceFile, guess: Format | None = None) -> Table | None:
         delimiter, cells = cells_of(line)
         if guess is not None and recognise(cells, [guess]):
             return _table(file, cells, delimiter, number + 1)
-    return guessed_table(file, lines)
+    table = guessed_table(file, lines)
+    if table is not None and len(named_columns(table)) < 2:
+        return headless_table(file, lines)
+    return table
 
 
 def table_at(file: SourceFile, header_line: int) -> Table | None:
@@ -139,7 +143,8 @@ def table_at(file: SourceFile, header_line: int) -> Table | None:
     if not 0 < header_line <= len(lines):
         return None
     delimiter, cells = cells_of(lines[header_line - 1])
-    return _table(file, cells, delimiter, header_line) if len(cells) > 1 else None
+    table = _table(file, cells, delimiter, header_line)
+    return table if len(named_columns(table)) > 1 else None
 
 
 def head_of(file: SourceFile) -> SourceFile:
@@ -157,6 +162,17 @@ def column_name(table: Table, place: int, unit: str = "") -> str:
     """Return the name of a column as a `Format` has it, with the unit where the header has none."""
     name = _SIGNS.sub(" ", table.columns[place])
     return f"{name} [{unit}]" if unit and not states_unit(name) else name
+
+
+def named_columns(table: Table) -> list[int]:
+    """Return the positions of the columns that their names tell; of equal names the first."""
+    header = Header(table.columns)
+    places = []
+    for place in range(len(table.columns)):
+        found = header.find(column_name(table, place))
+        if found and found[0].position == place:
+            places.append(place)
+    return places
 
 
 def states_unit(name: str) -> bool:
@@ -189,10 +205,9 @@ def guess(table: Table) -> Format:
     rows = first_rows(table)
     decimal = "." if table.delimiter == "," else ","
     columns = []
-    for place, name in enumerate(table.columns):
+    for place in named_columns(table):
         cells = [row[place] for row in rows]
-        if any(map(str.isalnum, name)):
-            columns.append(_Column(place, name, cells, _numbers(cells, decimal)))
+        columns.append(_Column(place, table.columns[place], cells, _numbers(cells, decimal)))
     x, y = _positions(columns)
     lost = _lost(x, y)
     rest = [one for one in columns if one not in (x, y) and not _OF_AREAS & {*one.words}]

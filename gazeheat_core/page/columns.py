@@ -17,6 +17,7 @@ from gazeheat_core.exports.guessing import (
     column_name,
     first_rows,
     guess,
+    named_columns,
     states_unit,
     table_at,
     write_answers,
@@ -261,10 +262,7 @@ class _Questions:
     def _column(
         self, label: str, column: str, *, optional: bool = False, none: str = "none"
     ) -> int:
-        named = [
-            place for place, name in enumerate(self.table.columns) if any(map(str.isalnum, name))
-        ]
-        options = [*([_NONE] if optional else ()), *named]
+        options = [*([_NONE] if optional else ()), *named_columns(self.table)]
         place = self._place(column)
 
         def title(place: int) -> str:
