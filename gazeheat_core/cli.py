@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import secrets
+import shlex
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from typing import Any, BinaryIO, NoReturn, cast, get_args
 from gazeheat_core.account import Account, differences, find_account
 from gazeheat_core.cache import StudyCache, open_cache
 from gazeheat_core.errors import (
+    ColumnsError,
     ExportError,
     GazeheatError,
     LimitError,
@@ -44,7 +46,10 @@ from gazeheat_core.exports import (
     with_picture,
     with_ratio,
 )
-from gazeheat_core.exports.finding import SECTIONS_FILE, is_picture
+from gazeheat_core.exports.columns import Format
+from gazeheat_core.exports.finding import SECTIONS_FILE, UnknownTableError, is_picture
+from gazeheat_core.exports.formats import recognise
+from gazeheat_core.exports.guessing import find_table, guess, read_answers, write_answers
 from gazeheat_core.exports.judging import doubt_picture
 from gazeheat_core.exports.reading import read_images
 from gazeheat_core.exports.surfaces import read_ratio
@@ -100,6 +105,7 @@ Make the heatmap of each Reference Image Mapper, Auto Image Mapper or Marker Map
 export: two PNG files at the reference image's size, the heatmap alone and the heatmap
 over the picture.
 For each enrichment one line of JSON says what was counted.
+'gazeheat columns TABLE' guesses which column of another table is what.
 'gazeheat sample FILE.zip' writes a sample export to try it with.
 'gazeheat page' starts the page; 'gazeheat page --help' lists its options."""
 
@@ -134,6 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _log_on_terminal():
         if given[:1] == ["sample"]:
             return exit_status(lambda: _write_sample(given[1:]))
+        if given[:1] == ["columns"]:
+            return exit_status(lambda: _print_columns(given[1:]))
         return exit_status(lambda: _run(Options.of(given)))
 
 
@@ -263,6 +271,8 @@ class Options:
         A picture that takes the place of the exports' own.
     ratio : (float, float) or None
         Width and height of a surface without a picture, or of a screen in pixels.
+    columns : tuple of Format
+        What a file says of the columns of a table; empty without one.
     jobs : int
         Number of processes that read.
     scheduler : str
@@ -285,6 +295,7 @@ class Options:
     made_on: date | None
     image: Path | None
     ratio: tuple[float, float] | None
+    columns: tuple[Format, ...]
     jobs: int
     scheduler: str
     cache: str
@@ -305,6 +316,7 @@ class Options:
         names = [*(setting.name for setting in known), "window", "recording", "section"]
         names.append("region")
         chosen = {name: given.pop(name) for name in names}
+        columns = given.pop("columns")
         chosen = {name: value for name, value in chosen.items() if value is not None}
         settings = given.pop("settings")
         if given["jobs"] < 1:
@@ -341,6 +353,7 @@ class Options:
             asked=asked,
             made_on=made_on,
             ratio=_ratio(given.pop("ratio")),
+            columns=() if columns is None else (read_answers(_read_answers(columns), columns),),
             **given,
         )
 
@@ -439,6 +452,12 @@ def _parser() -> argparse.ArgumentParser:
         help="for a surface without picture: its width : height; for gaze in pixels of a screen: "
         "its size in pixels, such as 1920:1080",
     )
+    add(
+        "--columns",
+        metavar="FILE",
+        help="what the columns of a table are that is not known here: what 'gazeheat columns "
+        "TABLE' guesses, corrected where it is not so",
+    )
     add("--jobs", type=int, default=1, metavar="N", help="read with N processes (default 1)")
     add("--scheduler", default="", metavar="tcp://HOST:PORT", help="read on a Dask cluster")
     add("--cache", default="", metavar="DIR", help="keep what was read there, for the next time")
@@ -465,6 +484,23 @@ def _write_sample(arguments: list[str]) -> None:
     with _all_or_none() as write:
         write(path, sample_zip())
     _print(json.dumps({"files": [str(path)]}))
+
+
+def _print_columns(arguments: list[str]) -> None:
+    """Print which column of a table is what, as far as that is known or can be guessed."""
+    if len(arguments) != 1:
+        raise SettingError("'columns' takes one argument: the table to look at.")
+    path = arguments[0]
+    with open_source([path]) as files:
+        file = next(iter(files), None)
+        table = None if file is None else find_table(file)
+        if table is None:
+            raise ColumnsError(
+                f"{path}: no table with two columns of numbers. Give the file that holds the "
+                "positions, unpacked."
+            )
+        known = next((one for one in recognise(table.columns) if one.holds != "nothing"), None)
+        _print(write_answers(known or guess(table)).rstrip())
 
 
 def _run(options: Options) -> None:
@@ -604,24 +640,39 @@ def _start(
 ) -> Iterator[Callable[[], Study]]:
     """Start on the exports of one ZIP or folder, or of the pieces of one."""
     with open_source(given) as files:
-        found, problems = find_exports(files)
+        found, problems = find_exports(files, options.columns)
         if not found and all(is_picture(file.name) for file in files):
             raise ExportError(
                 f"{listed([*map(str, files)], 4, '')}: no gaze is given with it. Give the files "
                 "of the export beside it, or, to use it in place of an export's own picture, "
                 "--image and its name."
             )
-        check_problems(found, problems)
+        with _way_to_say_columns():
+            check_problems(found, problems)
         for problem in problems:
             notes.append(f"passed over: {problem}")
         for one in found:
             images = _grounds(one, options)
-            if images:
+            # Workers read tables as Pupil Cloud writes them.
+            if images and one.contents is None:
                 pending = submit_export(given, one, images, executor, cache=cache)
                 yield partial(_result, pending, given, options)
             else:
                 # The samples are needed to check whether the picture fits.
                 yield partial(_same, _tracked(one, options))
+
+
+@contextmanager
+def _way_to_say_columns() -> Iterator[None]:
+    """Name the command and the option that help where a table is not known."""
+    try:
+        yield
+    except UnknownTableError as error:
+        path = shlex.quote(error.file.name)
+        raise ColumnsError(
+            f"{error} 'gazeheat columns {path}' prints a guess; save it, correct what is not so, "
+            "and give it with --columns FILE."
+        ) from None
 
 
 def _result(pending: PendingStudy, given: str | Sequence[str], options: Options) -> Study:
@@ -636,7 +687,7 @@ def _result(pending: PendingStudy, given: str | Sequence[str], options: Options)
     # against the samples, which also tell how far the gaze reaches.
     with open_source(given) as files, _options_named(pending.found):
         wanted = pending.found.folder, pending.found.stimulus
-        found, _ = find_exports(files)
+        found, _ = find_exports(files, options.columns)
         one = next(one for one in found if (one.folder, one.stimulus) == wanted)
         try:
             export = read_export(one)
@@ -694,6 +745,14 @@ def _read_picture(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise PictureError(_unread(path, error, "a picture")) from None
+
+
+def _read_answers(path: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(LIMITS.answers_bytes)
+    except OSError as error:
+        raise SettingError(_unread(path, error, "a description of columns")) from None
 
 
 def _read_settings(path: str) -> bytes:

@@ -116,6 +116,7 @@ ON_THE_PAGE = {
     "welcome": {"markup", "frame", "incoming", "library"},
     "bar": HELD | {"frame", "incoming", "library"},
     "missing": HELD | {"frame", "incoming"},
+    "columns": HELD | {"frame", "incoming"},
     "recordings": {"component", "session"},
     "when": {"component"},
     "asked": {"controls", "session", "when"},
@@ -157,7 +158,7 @@ def test_arrows_between_the_page_s_rooms_run_one_way(file):
 
 
 # sources ← tables, picture ← columns ← formats, contents ← finding ← judging, surfaces ← reading
-# ← pieces
+# ← pieces; finding ← guessing
 STAIR = {
     "sources": set(),
     "tables": {"sources"},
@@ -166,6 +167,7 @@ STAIR = {
     "formats": {"columns", "tables"},
     "contents": {"columns", "tables", "sources"},
     "finding": {"contents", "formats", "columns", "tables", "sources"},
+    "guessing": {"finding", "contents", "columns", "tables", "sources"},
     "judging": {"finding", "columns", "tables"},
     "surfaces": {"finding", "formats", "columns", "tables"},
     "reading": {

@@ -2,7 +2,8 @@
 
 A stair: `sources` opens files as streams, `tables` makes typed columns of them and `picture`
 the reference image, `formats` knows what columns are called, `finding` what files are called,
-`reading` makes an export of what was found, and `pieces` knows what belongs together.
+`guessing` what a table holds that is not known, `reading` makes an export of what was found, and
+`pieces` knows what belongs together.
 """
 
 from __future__ import annotations

@@ -59,6 +59,11 @@ _MOST_TABLES = 1_000
 _MOST_COLUMNS = 2_000
 # Lines that may stand before a header, and characters that separate cells.
 _LINES_BEFORE, _DELIMITERS = 200, "\t,;|"
+# A line under a header that says how large the screen was: "(0, 0), 1920 x 1080".
+SCREEN_LINE = re.compile(
+    r'["\s]*\(\s*(-?\d{1,6})\s*[,;]\s*(-?\d{1,6})\s*\)"?\s*[,;\t]?\s*"?(\d{1,6})\s*[x×]\s*(\d{1,6})'
+    r'["\s,;]*'
+)
 _NUMBER = re.compile(r'"?\s*[-+]?[\d.,]*(?:[eE][-+]?\d+)?\s*"?')
 # Tables of areas of interest repeat columns of fixations.
 _AREAS = "aoi_"
@@ -474,10 +479,17 @@ def _is_number(cell: str) -> bool:
 
 def cells_of(line: str) -> tuple[str, tuple[str, ...]]:
     """Return what separates the cells of a line, and the cells."""
-    delimiter = max(_DELIMITERS, key=line.count)
-    if delimiter not in line:
+    split = {sign: tables.split_line(line, sign) for sign in _DELIMITERS if sign in line}
+    if not split:
         return ",", (line.strip(),)
-    return delimiter, tuple(cell.strip() for cell in tables.split_line(line, delimiter))
+
+    def rank(sign: str) -> tuple[int, bool, int]:
+        # Of numbers, commas may be the decimal signs.
+        numbers = sum(map(_is_number, filter(None, split[sign])))
+        return numbers, numbers > 0 and sign != ",", len(split[sign])
+
+    delimiter = max(split, key=rank)
+    return delimiter, tuple(cell.strip() for cell in split[delimiter])
 
 
 def guessed_table(file: SourceFile, lines: list[str]) -> Table | None:
@@ -494,7 +506,7 @@ def guessed_table(file: SourceFile, lines: list[str]) -> Table | None:
             if len(names) >= 2 and not any(map(_is_number, filter(None, names))):
                 return Table(file, names, delimiter, "." if delimiter == "," else ",", number)
             return headless_table(file, lines)
-        if line.strip():
+        if line.strip() and not SCREEN_LINE.fullmatch(line):
             before = line
     return None
 

@@ -92,6 +92,8 @@ RAW = Format(
     "nothing",
     x="gaze x [px]",
     y="gaze y [px]",
+    # Many programs call their positions so.
+    time="timestamp [ns]",
     hint="this is gaze in a raw recording's scene camera (column 'gaze x [px]'), not mapped to "
     f"a picture. {HOW_TO_MAP}",
 )

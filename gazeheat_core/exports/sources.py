@@ -67,6 +67,11 @@ class Limits:
         Files that one visitor gives the page at a time, until they are read.
     kept_bytes : int
         Files that the page keeps for one visitor until the gaze comes that they belong to.
+    waiting_bytes : int
+        Files that the page keeps for one visitor until they have said which column of a table
+        is what.
+    answers_bytes : int
+        A file that says which column of a table is what.
     form_bytes : int
         What a visitor writes for a figure: its heading and its caption.
     session_exports, session_bytes : int
@@ -104,6 +109,8 @@ class Limits:
     picture_pixels: int = 100_000_000
     upload_bytes: int = 2_000 * MIB
     kept_bytes: int = 64 * MIB
+    waiting_bytes: int = 256 * MIB
+    answers_bytes: int = MIB // 4
     form_bytes: int = 20_000
     session_exports: int = 100
     session_bytes: int = 4 * GIB

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -28,10 +28,20 @@ from gazeheat_core.exports import (
     sources_of,
     with_sections,
 )
-from gazeheat_core.exports.finding import FIXATIONS_FILE, GAZE_FILE, SECTIONS_FILE, is_info
+from gazeheat_core.exports.columns import Format, Header, lacking
+from gazeheat_core.exports.finding import (
+    FIXATIONS_FILE,
+    GAZE_FILE,
+    SECTIONS_FILE,
+    UnknownTableError,
+    is_info,
+    is_picture,
+)
+from gazeheat_core.exports.guessing import are_answers, find_table, head_of, read_answers
 from gazeheat_core.exports.sources import Given
+from gazeheat_core.exports.tables import Table
 from gazeheat_core.page.markup import plain
-from gazeheat_core.page.session import Opened, Visit, my_visit, return_memory
+from gazeheat_core.page.session import Opened, Visit, Waiting, my_visit, return_memory
 from gazeheat_core.page.turns import my_turn
 from gazeheat_core.report import recordings
 from gazeheat_core.sample import sample_zip
@@ -83,15 +93,44 @@ def take_uploads(files: list[UploadedFile]) -> None:
 
 def read_files(visit: Visit, files: list[UploadedFile]) -> None:
     """Take what was dropped for what it is: settings, exports, or pieces of one."""
-    account = lone_account(files)
+    account = None if is_answers(files[0]) else lone_account(files)
     if account is not None:
         use_settings(visit, account, files[0].name)
         return
+    known, files = take_answers(visit, files)
     sources = sources_of(gh.Upload(file.name, file) for file in files)
     with my_turn():
+        for waiting in [*visit.waiting] if known else ():
+            read_waiting(visit, waiting, known)
         # Pieces belong to an export that was given with them, if there is one.
-        for source in [source for source in sources if not read_source(visit, source)]:
-            take_pieces(visit, source)
+        for source in [source for source in sources if not read_source(visit, source, known)]:
+            take = keep_with_table if visit.waiting else take_pieces
+            take(visit, source)
+
+
+def is_answers(file: UploadedFile) -> bool:
+    """Tell whether a file says which column of a table is what."""
+    is_small = file.size <= LIMITS.answers_bytes
+    return file.name.lower().endswith(".json") and is_small and are_answers(file.getvalue())
+
+
+def take_answers(
+    visit: Visit, files: list[UploadedFile]
+) -> tuple[list[Format], list[UploadedFile]]:
+    """Keep what files say of the columns of tables; return it, and all other files."""
+    known, others = [], []
+    for file in files:
+        if not is_answers(file):
+            others.append(file)
+            continue
+        with visit.in_words():
+            visit.given_answer = read_answers(file.getvalue(), file.name)
+            known.append(visit.given_answer)
+    if known and not others and not visit.waiting:
+        visit.said.append(
+            f"{shown(files[0].name)}: kept for the next table with these columns. Drop it next."
+        )
+    return known, others
 
 
 def lone_account(files: list[UploadedFile]) -> gh.Account | None:
@@ -216,8 +255,113 @@ def take_picture(opened: Opened, upload: gh.Upload) -> None:
         opened.take(gh.with_picture(export, upload.stream.read(), upload.name))
 
 
-def read_source(visit: Visit, source: Given) -> bool:
+def use_answers(waiting: Waiting, form: Format, header: tuple[str, ...]) -> None:
+    """Read what waits as its visitor says, and later tables with these columns alike."""
+    visit = my_visit()
+    visit.answers[header] = form
+    with visit.taking(), my_turn():
+        read_waiting(visit, waiting, [form])
+    return_memory()
+
+
+def leave(waiting: Waiting) -> None:
+    """Free what waits, and read nothing of it."""
+    my_visit().waiting.remove(waiting)
+    return_memory()
+
+
+def read_waiting(visit: Visit, waiting: Waiting, known: Sequence[Format]) -> None:
+    """Open what waits, read as its visitor says; where that fails, it waits on.
+
+    Parameters
+    ----------
+    visit : Visit
+    waiting : Waiting
+    known : sequence of Format
+        What they say of the columns.
+    """
+    before = len(visit.opened)
+    read_source(visit, waiting.source, known, waiting.read)
+    if len(visit.opened) > before:
+        visit.waiting.remove(waiting)
+
+
+def ask_later(
+    visit: Visit,
+    source: Given,
+    found: Sequence[FoundExport],
+    unknown: UnknownTableError,
+    table: Table,
+) -> None:
+    """Keep a source until its visitor has said which column of a table is what.
+
+    Raises
+    ------
+    LimitError
+        When it is too large to be kept.
+    """
+    visit.wait_for_answers(
+        Waiting(
+            number=next(visit.numbers),
+            problem=str(unknown),
+            head=head_of(unknown.file),
+            header=table.columns,
+            header_line=table.header_lines,
+            guess=unknown.guess,
+            files=copied(source),
+            is_packed=isinstance(source, gh.Upload),
+            read=frozenset((str(one.gaze.file.path), one.stimulus) for one in found),
+        )
+    )
+
+
+def copied(source: Given) -> tuple[tuple[str, bytes], ...]:
+    """Return the names and bytes of all that was given, of each one byte more than is kept."""
+    pieces = [source] if isinstance(source, gh.Upload) else source
+    assert isinstance(pieces, Sequence)
+    files = []
+    for piece in pieces:
+        assert isinstance(piece, gh.Upload)
+        piece.stream.seek(0)
+        files.append((piece.name, piece.stream.read(LIMITS.waiting_bytes + 1)))
+    return tuple(files)
+
+
+def keep_with_table(visit: Visit, source: Given) -> None:
+    """Keep pictures with the table that waits, so that each is found by its name."""
+    with visit.in_words():
+        waiting = visit.waiting.pop(0)
+        files = copied(source)
+        try:
+            whole = replace(waiting, files=(*waiting.files, *files), is_packed=False)
+            visit.wait_for_answers(whole)
+        except gh.LimitError:
+            visit.waiting.insert(0, waiting)
+            raise
+        visit.waiting.insert(0, visit.waiting.pop())
+        names = listed([name for name, _ in files], quote="")
+        visit.said.append(f"{names}: kept with {shown(waiting.head.name)}.")
+
+
+def read_source(
+    visit: Visit,
+    source: Given,
+    known: Sequence[Format] = (),
+    read: Collection[tuple[str, str]] = (),
+) -> bool:
     """Open every export of a source as a study; an error with one is kept as a sentence.
+
+    A table that nobody has described is read as an earlier one with the same columns, or kept
+    until its visitor has said which column is what.
+
+    Parameters
+    ----------
+    visit : Visit
+    source : Upload, or list of Upload
+    known : sequence of Format
+        What the visitor says of the columns of a table.
+    read : collection of (str, str)
+        Path and stimulus of exports that are open already.
 
     Returns
     -------
@@ -226,7 +370,29 @@ def read_source(visit: Visit, source: Given) -> bool:
     """
     progress = st.empty()
     with visit.in_words(), open_source(source) as files:
-        found, problems = find_exports(files)
+        if visit.waiting and not known and all(is_picture(file.name) for file in files):
+            return False
+        found, problems = find_exports(files, known)
+        for unknown in [one for one in problems if isinstance(one, UnknownTableError)]:
+            table = find_table(unknown.file, unknown.guess)
+            answer = None if table is None else visit.answer_to(table.columns)
+            if answer is not None and not known:
+                found, problems = find_exports(files, [answer])
+                visit.said.append(f"{unknown.file}: read as was said of these columns before.")
+            elif known and table is not None:
+                missing = lacking(known[0], Header(table.columns))
+                place = problems.index(unknown)
+                problems[place] = gh.ColumnsError(
+                    f"{unknown.file}: the answers given are of a table with {listed(missing)}, "
+                    f"and this one has {listed(table.columns)}. Give the answers for this table."
+                )
+            elif table is not None:
+                problems.remove(unknown)
+                with visit.in_words():
+                    ask_later(visit, source, found, unknown, table)
+        found = [one for one in found if (str(one.gaze.file.path), one.stimulus) not in read]
+        if not found and not problems and visit.waiting:
+            return True
         if are_pieces(files) and (not found or are_awaited(visit, found)):
             return False
         visit.problems.extend(str(problem) for problem in problems)

@@ -1,4 +1,4 @@
-"""The page, in order: set up, the empty page or the bar, the chosen study.
+"""The page, in order: set up, the empty page or the bar, what is to be asked, the chosen study.
 
 It only arranges: the rooms beside it hold what is on the page, the core computes.
 Streamlit runs this file as a script for every visitor, again with each act of theirs.
@@ -23,6 +23,7 @@ import gazeheat_core as gh
 from gazeheat_core.page.asked import choose_selection
 from gazeheat_core.page.bar import CHECK, bar
 from gazeheat_core.page.checks import checks
+from gazeheat_core.page.columns import ask_alone, ask_for_columns
 from gazeheat_core.page.downloads import downloads
 from gazeheat_core.page.frame import TITLE, kept, show_messages, show_notices
 from gazeheat_core.page.look import choose_look
@@ -54,6 +55,9 @@ def main() -> None:
     if visit.chosen is not None:
         study()
         take_drops()
+    elif visit.waiting:
+        ask_alone(visit.waiting[0])
+        prepare_stage()
     else:
         welcome()
         prepare_stage()
@@ -69,7 +73,11 @@ def study() -> None:
     """Show the bar, and the chosen study below it."""
     number = bar()
     show_messages()
-    opened = my_visit().opened[number]
+    visit = my_visit()
+    if visit.waiting:
+        ask_for_columns(visit.waiting[0])
+        return
+    opened = visit.opened[number]
     show_notices(opened)
     if opened.export.image is None:
         ask_for_picture(opened)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import io
 import itertools
 import logging
 import threading
@@ -18,9 +19,10 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 import gazeheat_core as gh
 from gazeheat_core.errors import shown
-from gazeheat_core.exports import LIMITS, Pieces, formats
+from gazeheat_core.exports import LIMITS, Pieces, SourceFile, Upload, formats
+from gazeheat_core.exports.columns import Format, recognise
 from gazeheat_core.exports.judging import doubt_picture
-from gazeheat_core.exports.sources import GIB
+from gazeheat_core.exports.sources import GIB, MIB, Given, Piece
 from gazeheat_core.page.server import File, Loan, close_session
 from gazeheat_core.regions import check_regions, snapped
 from gazeheat_core.report import recordings
@@ -328,6 +330,54 @@ class TakenAway:
         return max(0.0, self.ends_s - time.monotonic())
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Waiting:
+    """What was given with a table that nobody has described, kept until its visitor has.
+
+    Attributes
+    ----------
+    number : int
+        Tells those of a visit apart; never used twice.
+    problem : str
+        What was found, and what is to be said of it.
+    head : SourceFile
+        The first lines of the table.
+    header : tuple of str
+        The names of its columns.
+    header_line : int
+        The line that they stand in, from 1.
+    guess : Format or None
+        A description of its maker's that lacks something, if there is one.
+    files : tuple of (str, bytes)
+        Everything that was given together, by name.
+    is_packed : bool
+        Whether it is one ZIP.
+    read : frozenset of (str, str)
+        Path and stimulus of the exports beside the table that are open already.
+    """
+
+    number: int
+    problem: str
+    head: SourceFile
+    header: tuple[str, ...]
+    header_line: int
+    guess: Format | None
+    files: tuple[tuple[str, bytes], ...]
+    is_packed: bool
+    read: frozenset[tuple[str, str]]
+
+    @property
+    def source(self) -> Given:
+        """What `open_source` opens."""
+        pieces: list[Piece] = [Upload(name, io.BytesIO(data)) for name, data in self.files]
+        return pieces[0] if self.is_packed else pieces
+
+    @property
+    def size_bytes(self) -> int:
+        """The memory that it takes."""
+        return sum(len(data) for _, data in self.files)
+
+
 @dataclass(slots=True)
 class Visit:
     """All that one session holds: the open studies of one visitor."""
@@ -342,6 +392,11 @@ class Visit:
     added: tuple[int, ...] = ()
     # Pieces of an export that wait for its gaze.
     kept: Pieces = field(default_factory=Pieces)
+    # Tables that nobody has described, the next to ask about first.
+    waiting: list[Waiting] = field(default_factory=list)
+    # What was answered, by the names of the columns; and the last that came as a file.
+    answers: dict[tuple[str, ...], Format] = field(default_factory=dict)
+    given_answer: Format | None = None
     # What became of settings, and of pieces of an export, that were given.
     said: list[str] = field(default_factory=list)
     # What these settings ask for, until the controls have been set to it.
@@ -434,12 +489,39 @@ class Visit:
                 "would be open. Remove an export that you do not need, then give this one again."
             )
 
+    def answer_to(self, header: tuple[str, ...]) -> Format | None:
+        """Return what is known in this visit of a table with these columns."""
+        given = self.given_answer
+        known = self.answers.get(header)
+        if known is None and given is not None and recognise(header, [given]):
+            return given
+        return known
+
+    def wait_for_answers(self, one: Waiting) -> None:
+        """Keep what was given until its visitor has said which column is what.
+
+        Raises
+        ------
+        LimitError
+            When more would then be kept than the limits allow.
+        """
+        held_bytes = one.size_bytes + sum(other.size_bytes for other in self.waiting)
+        if held_bytes > LIMITS.waiting_bytes:
+            raise gh.LimitError(
+                f"{one.problem} It is more than {LIMITS.waiting_bytes // MIB:,} MB together with "
+                "what waits, which is too large to be kept until then. Give the first "
+                "thousand lines of the table alone, say it of these, then give the whole: "
+                "what you said is kept."
+            )
+        self.waiting.append(one)
+
     # --- What is closed ---
 
     def clear(self) -> None:
         """Close every study; for a while this can be undone."""
         self._take_away([*self.opened], "cleared")
         self.kept = Pieces()
+        self.waiting.clear()
         self.problems.clear()
         self.interrupted = []
 
@@ -504,6 +586,9 @@ class Visit:
             opened.loan.end()
         self.opened.clear()
         self.kept = Pieces()
+        self.waiting.clear()
+        self.answers.clear()
+        self.given_answer = None
         self.chosen = None
         self.added = ()
         self.problems.clear()
