@@ -653,8 +653,7 @@ def _start(
             notes.append(f"passed over: {problem}")
         for one in found:
             images = _grounds(one, options)
-            # Workers read tables as Pupil Cloud writes them.
-            if images and one.contents is None:
+            if images:
                 pending = submit_export(given, one, images, executor, cache=cache)
                 yield partial(_result, pending, given, options)
             else:

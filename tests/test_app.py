@@ -617,7 +617,7 @@ def test_the_log_tells_what_was_opened_without_names(caplog):
         pytest.param(
             ("gaze.csv", builders.gaze_csv([]).encode()), "no gaze below it", id="header-only"
         ),
-        pytest.param(("notes.txt", b"hello"), "no gaze.csv found", id="something-else"),
+        pytest.param(("notes.txt", b"hello"), "no table of gaze found", id="something-else"),
         pytest.param(("info.json", b"{}"), "what Safari leaves of a download", id="safari"),
     ],
 )

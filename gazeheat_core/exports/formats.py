@@ -471,6 +471,16 @@ OF_PUPIL_CLOUD = (
 )
 
 
+# Those whose tables open beside Pupil Cloud's, by name.
+OTHER_PROGRAMS = tuple(
+    dict.fromkeys(
+        one.title.partition(",")[0]
+        for one in FORMATS
+        if one.holds != "nothing" and one not in OF_PUPIL_CLOUD
+    )
+)
+
+
 def recognise(names: Iterable[str], formats: Iterable[Format] = ()) -> tuple[Format, ...]:
     """Tell what a table holds by its header, as `columns.recognise`.
 

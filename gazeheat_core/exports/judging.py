@@ -422,8 +422,7 @@ def doubt_size(grid: Grid, codes: IntArray) -> str:
         f"The gaze fills only the top left {px((width, height))} of the picture's "
         f"{px(grid.size)}, and ends there. The picture is taken for the one that the gaze was "
         "mapped to, in its full size. If that one is smaller, the map lies where nobody looked: "
-        "compare them, and give the right one in the place of this picture, on the page or with "
-        "--image."
+        "compare them, and give the right one in the place of this picture."
     )
 
 

@@ -51,12 +51,15 @@ def sources_of(given: Iterable[Piece]) -> list[Given]:
         folder, and only one of them has its gaze, they are one list. Files that a system puts
         beside others, such as ``.DS_Store``, are left out.
     """
-    sources: list[Given] = []
+    alone: list[list[Piece]] = []
     packed: list[list[Piece]] = []
     loose: list[Piece] = []
-    for piece in given:
+    places: dict[int, int] = {}
+    given = [*given]
+    for place, piece in enumerate(given):
+        places.setdefault(id(piece), place)
         if not isinstance(piece, Upload) and not Path(piece).is_file():
-            sources.append(piece)  # a folder, or nothing at all
+            alone.append([piece])  # a folder, or nothing at all
         elif looks_like_zip(piece):
             packed.append([piece])
         elif not is_junk(PurePosixPath(_name(piece))):
@@ -64,8 +67,10 @@ def sources_of(given: Iterable[Piece]) -> list[Given]:
     groups = [*packed, *_by_folder(loose)]
     if len(groups) > 1:
         groups = _joined(groups)
-    sources += [one[0] if len(one) == 1 and looks_like_zip(one[0]) else one for one in groups]
-    return sources
+    groups += alone
+    # In the order in which they were given.
+    groups.sort(key=lambda group: places[id(group[0])])
+    return [one[0] if len(one) == 1 and one[0] not in loose else one for one in groups]
 
 
 def _name(piece: Piece) -> str:

@@ -103,5 +103,5 @@ def doubt_shape(ratio: float | None, size: Size) -> tuple[str, ...]:
         f"The picture's width : height is {ratio_text(width / height)}, but the scene camera saw "
         f"the surface at about {ratio_text(ratio)}. The picture is taken for the whole surface; if "
         "it shows something else, or a part of it, the map lies where nobody looked. Give a "
-        "picture of the whole surface and nothing else, on the page or with --image.",
+        "picture of the whole surface and nothing else.",
     )

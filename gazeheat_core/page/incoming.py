@@ -211,7 +211,11 @@ def take_pieces(visit: Visit, source: Given) -> None:
             if pieces.picture is not None:
                 with visit.in_words():
                     data = pieces.picture.read(LIMITS.picture_bytes)
-                    opened.take(gh.with_picture(opened.export, data, str(pieces.picture)))
+                    opened.take(
+                        gh.with_picture(
+                            opened.positions or opened.export, data, str(pieces.picture)
+                        )
+                    )
             if pieces.sections is not None:
                 with visit.in_words():
                     opened.describe(with_sections(opened.export, pieces.sections))

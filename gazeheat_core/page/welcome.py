@@ -8,6 +8,7 @@ import streamlit as st
 
 import gazeheat_core as gh
 from gazeheat_core.errors import shown
+from gazeheat_core.exports.formats import OTHER_PROGRAMS
 from gazeheat_core.page.frame import TITLE, centred, show_messages
 from gazeheat_core.page.incoming import (
     drop_exports,
@@ -58,7 +59,10 @@ def welcome() -> None:
                 "*Reference Image Mapper*, an *Auto Image Mapper* or a *Marker Mapper* that has "
                 "finished.\n"
                 "2. On the enrichment, choose **Download**.\n"
-                "3. Drop the ZIP here as it is. There is no need to unpack it."
+                "3. Drop the ZIP here as it is. There is no need to unpack it.\n\n"
+                "From another eye tracker, drop its table of gaze or fixations, and the pictures "
+                f"that were looked at: {plain(', '.join(OTHER_PROGRAMS))}. Of any other table with "
+                "positions you are asked which column is what."
             )
         with st.expander("What happens to my data?"):
             st.markdown(
