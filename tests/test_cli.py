@@ -466,7 +466,7 @@ def test_what_helps_on_the_command_line_is_named_there(tmp_path, out, capsys):
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"notes.txt": b"hello"}, ["no gaze.csv", "notes.txt", "Reference Image Mapper"]),
+        ({"notes.txt": b"hello"}, ["no table of gaze", "notes.txt", "Reference Image Mapper"]),
         ({"gaze.csv": b""}, ["gaze.csv", "empty"]),
         ({"gaze.csv": b"a,b\n1,2\n"}, ["gaze.csv", "'a', 'b'", "Marker Mapper"]),
     ],

@@ -227,7 +227,7 @@ def test_a_table_without_line_ends_is_not_searched_to_its_end_for_each_part(tmp_
     read = []
     monkeypatch.setattr("gazeheat_core.exports.tables.BLOCK_BYTES", 1000)
     with open_source(folder, gh.exports.Limits(line_bytes=10)) as files:
-        (found,), _ = find_exports(files)
+        table = read_header(next(file for file in files if file.name == "gaze.csv"))
         original = gh.exports.sources.CountedStream.read
 
         def counted(stream, size=-1):
@@ -236,7 +236,7 @@ def test_a_table_without_line_ends_is_not_searched_to_its_end_for_each_part(tmp_
             return data
 
         monkeypatch.setattr("gazeheat_core.exports.sources.CountedStream.read", counted)
-        split_lines(found.gaze, 2**15)
+        split_lines(table, 2**15)
     assert sum(read) < 32 * 2000 + 1000  # 31 cuts of 1,010 bytes; to the end it were 17 MB
 
 
@@ -482,7 +482,7 @@ def test_what_a_worker_says_arrives_word_for_word(tmp_path, two_processes):
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (lambda gaze: gaze.unlink(), "no gaze.csv found"),
+        (lambda gaze: gaze.unlink(), "no table of gaze found"),
         (lambda gaze: gaze.write_bytes(b""), "the file is empty"),
         (lambda gaze: gaze.write_text("who,when\n"), "the header is not one of"),
     ],

@@ -76,7 +76,7 @@ def test_two_files_of_one_path_are_not_mixed():
     ((export,), (problem,)) = read_all(sources)
     assert [one.name for one in export.recordings] == ["P01", "P02"]
     assert export.image is None
-    assert problem.startswith("b.zip: no gaze.csv found, only reference_image.jpeg, sections.csv")
+    assert problem.startswith("b.zip: no table of gaze found, only reference_image.jpeg, sections.csv")
 
 
 def test_the_gaze_of_one_folder_comes_from_one_zip():
@@ -91,7 +91,7 @@ def test_a_picture_that_could_belong_to_two_exports_is_given_to_none():
     pieces = [zipped(f"{name}.zip", gaze, "") for name in "ab"] + [zipped("c.zip", picture, "")]
     ((a,), (b,), (problem,)) = read_all(sources_of(pieces))
     assert a.image is b.image is None
-    assert problem.startswith("c.zip: no gaze.csv found")
+    assert problem.startswith("c.zip: no table of gaze found")
 
 
 def test_a_broken_zip_takes_no_piece_away():

@@ -668,5 +668,5 @@ def test_a_name_with_line_ends_stays_in_its_line(page):
     drop_into = builders.write_zip(io.BytesIO(), {"a\n# BIG\n/x.txt": b"hello"}).getvalue()
     add_files(page, {"odd.zip": drop_into})
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("odd.zip: no gaze.csv found")
+    expect(alert).to_contain_text("odd.zip: no table of gaze found")
     expect(alert.locator("h1, li, a")).to_have_count(0)
