@@ -291,7 +291,7 @@ def test_a_given_picture_takes_the_place_of_one_that_does_not_fit(capsys, tmp_pa
     rows = [Row(20.0 + i % 20, 15.0 + i % 15) for i in range(40)]
     shelf = export_zip(tmp_path / "Shelf.zip", rows, size=(20, 15), fixations=None)
     words = ["of 40 detected samples lie on the picture, which is 20 × 15 px"]
-    words += ["The gaze reaches 39 × 29 px", "Name it with --image FILE"]
+    words += ["The gaze reaches 39 × 29 px", "--image FILE gives a picture"]
     assert_refused(capsys, shelf, "--out", tmp_path / "out", words=words)
     given = tmp_path / "given.png"
     given.write_bytes(picture_bytes((40, 30), "PNG"))

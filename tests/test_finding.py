@@ -179,6 +179,23 @@ def test_each_tracker_s_people_are_told_their_own_way(name, text, what, way):
     assert "Pupil Cloud" not in said
 
 
+WORKBOOK = {"xl/workbook.xml": "<workbook/>", "[Content_Types].xml": "<a/>"}
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("study.xlsx", WORKBOOK),
+        ("gaze.csv", WORKBOOK),
+        ("old.xls", b"\xd0\xcf\x11\xe0" + bytes(60)),
+    ],
+)
+def test_a_workbook_is_called_one(name, data):
+    with pytest.raises(gh.SourceError) as error:
+        gh.read_exports([upload(data, name)])
+    contains(str(error.value), name, "a spreadsheet's workbook", "CSV UTF-8")
+
+
 def test_an_unmapped_folder_beside_a_good_one_is_passed_over():
     files = {f"good/{name}": data for name, data in export_files().items()}
     assert read(files | {"raw/gaze.csv": RAW}).name == "good"

@@ -76,7 +76,9 @@ def test_two_files_of_one_path_are_not_mixed():
     ((export,), (problem,)) = read_all(sources)
     assert [one.name for one in export.recordings] == ["P01", "P02"]
     assert export.image is None
-    assert problem.startswith("b.zip: no table of gaze found, only reference_image.jpeg, sections.csv")
+    assert problem.startswith(
+        "b.zip: no table of gaze found, only reference_image.jpeg, sections.csv"
+    )
 
 
 def test_the_gaze_of_one_folder_comes_from_one_zip():

@@ -18,6 +18,7 @@ from gazeheat_core.errors import (
     ExportError,
     GazeheatError,
     LimitError,
+    SourceError,
     UnmappedError,
     listed,
     shown,
@@ -65,6 +66,9 @@ SCREEN_LINE = re.compile(
     r'["\s,;]*'
 )
 _NUMBER = re.compile(r'"?\s*[-+]?[\d.,]*(?:[eE][-+]?\d+)?\s*"?')
+# What tells a workbook, and names that only tables have.
+_WORKBOOK = PurePosixPath("xl/workbook.xml")
+_SPREADSHEETS = (".csv", ".tsv", ".xlsx", ".xls")
 # Tables of areas of interest repeat columns of fixations.
 _AREAS = "aoi_"
 # Folders that programs make in every recording, so that they name none.
@@ -389,6 +393,8 @@ class _Look:
         self._known = tuple(known)
         # Tables that are none that is known.
         self.unknown: list[SourceFile] = []
+        # What is wrong with the first file that has the name of a table and is none.
+        self.refused: GazeheatError | None = None
         # Files of the folder that may say what the columns of a table are called.
         self._sidecars: dict[str, SourceFile] = {}
         self._count = 0
@@ -424,7 +430,9 @@ class _Look:
             return None
         try:
             looked = self._recognised(file)
-        except GazeheatError:
+        except GazeheatError as error:
+            if file.path.suffix.lower() in _SPREADSHEETS:
+                self.refused = self.refused or error
             return None
         if looked is None:
             self.unknown.append(file)
@@ -864,6 +872,10 @@ def _nothing_found(files: list[SourceFile], looked: list[_Looked], look: _Look) 
                 "Say which of them hold the positions.",
                 file,
             )
+    if look.refused is not None:
+        return look.refused
+    if any(file.path == _WORKBOOK for file in files):
+        return SourceError(f"{source}: {tables.WORKBOOK}")
     names = sorted({file.name for file in files})
     inner = next((name for name in names if is_zip(name)), None)
     if inner:

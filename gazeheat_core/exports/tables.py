@@ -53,6 +53,10 @@ FLAG_UNKNOWN = 2
 # First and last byte (not included) of a stretch of a file.
 Span: TypeAlias = tuple[int, int]
 
+WORKBOOK = (
+    "this is a spreadsheet's workbook, whatever its name says. Save the sheet as 'CSV UTF-8', or "
+    "better give the file as it was downloaded."
+)
 _GZIP = b"\x1f\x8b"
 # Enough for the lines of properties that some programs write before the header.
 _HEAD_BYTES = 2**16
@@ -295,10 +299,7 @@ def _is_no_header(line: bytes) -> bool:
 
 def _check_text(file: SourceFile, start: bytes, text: str) -> None:
     if start in (b"PK", b"\xd0\xcf"):
-        raise SourceError(
-            f"{file}: this is a spreadsheet's workbook, whatever its name says. Save it as "
-            "'CSV UTF-8', or better give the file as it was downloaded."
-        )
+        raise SourceError(f"{file}: {WORKBOOK}")
     if "\x00" in text or text.count("\ufffd") > 2:
         raise SourceError(
             f"{file}: this is no text, so no CSV table. Give the file as it was downloaded."
