@@ -537,7 +537,7 @@ def test_an_empty_folder_is_named(tmp_path):
 def test_a_folder_named_like_the_table(tmp_path):
     (tmp_path / "gaze.csv").mkdir()
     (tmp_path / "gaze.csv" / "note.txt").write_text("hello")
-    with pytest.raises(gh.ExportError, match=r"no gaze\.csv found, only note\.txt"):
+    with pytest.raises(gh.ExportError, match=r"no table of gaze found, only note\.txt"):
         gh.read_exports(tmp_path)
 
 

@@ -68,8 +68,8 @@ def sources_of(given: Iterable[Piece]) -> list[Given]:
     if len(groups) > 1:
         groups = _joined(groups)
     groups += alone
-    # In the order in which they were given.
-    groups.sort(key=lambda group: places[id(group[0])])
+    # In the order in which they were given, loose files last.
+    groups.sort(key=lambda group: (group[0] in loose, places[id(group[0])]))
     return [one[0] if len(one) == 1 and one[0] not in loose else one for one in groups]
 
 
