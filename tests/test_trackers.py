@@ -376,7 +376,7 @@ def test_smi_samples():
     }
     assert [one.id for one in export.recordings[0].sections] == ["1", "2"]
     assert (unreadable(export), export.rows) == (1, 5)
-    assert "positions are read from 'R POR X [px]'" in export.notices[-2]
+    assert "positions are read from 'R POR X [px]'" in " ".join(export.notices)
 
 
 @pytest.mark.parametrize("delimiter", ["\t", ",", ";"])

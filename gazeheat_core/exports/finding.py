@@ -383,9 +383,7 @@ class _Look:
         GazeheatError
             When one has the name of a table of gaze and cannot be read.
         """
-        self._sidecars = {
-            file.name: file for file in members if file.path.suffix.lower() == ".json"
-        }
+        self._sidecars = _sidecars(members)
         named = [self._named(file) for file in members if is_gaze(file.name)]
         is_cloud = any(one.holding("gaze") in PUPIL_CLOUD for one in named)
         wanted = "fixation" if is_cloud else ""
@@ -441,9 +439,9 @@ class _Look:
         return None
 
 
-def _near(file: SourceFile, members: list[SourceFile]) -> tuple[Format, list[str]] | None:
+def _near(file: SourceFile, sidecars: dict[str, SourceFile]) -> tuple[Format, list[str]] | None:
     """Return a format whose position a table has, and the columns that it lacks of it."""
-    described = _described_elsewhere(file, members)
+    described = _described_elsewhere(file, sidecars)
     if described is not None:
         return formats.BIDS, lacking(formats.BIDS, Header(described.columns))
     for line in tables.read_lines(file, _LINES_BEFORE):
@@ -496,6 +494,10 @@ def headless_table(file: SourceFile, lines: list[str]) -> Table | None:
             names = tuple(f"#{n}" for n in range(1, len(cells) + 1))
             return Table(file, names, delimiter, "." if delimiter == "," else ",", number)
     return None
+
+
+def _sidecars(members: Iterable[SourceFile]) -> dict[str, SourceFile]:
+    return {file.name: file for file in members if file.path.suffix.lower() == ".json"}
 
 
 def _described_elsewhere(file: SourceFile, sidecars: dict[str, SourceFile]) -> Table | None:
@@ -822,7 +824,7 @@ def _nothing_found(files: list[SourceFile], looked: list[_Looked], look: _Look) 
             f"{HOW_TO_MAP}"
         )
     for file in look.unknown[:_FEW_PROBLEMS]:
-        near = _near(file, [one for one in files if one.folder == file.folder])
+        near = _near(file, _sidecars(one for one in files if one.folder == file.folder))
         if near is not None:
             form, missing = near
             return UnknownTableError(
