@@ -6,6 +6,7 @@ Cells are read as text and then understood as the format says. That takes longer
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -539,7 +540,8 @@ def _once_each(columns: Columns) -> None:
 def _cells(block: bytes, table: Table, wanted: list[int]) -> tuple[pd.DataFrame, IntArray]:
     """Return the wanted columns of a block as text, and the line of each row, from 0."""
     encoding = "utf-8" if tables.is_utf8(block) else "cp1252"
-    is_whole = b"\x00" not in block and block.count(b"\r") == block.count(b"\r\n")
+    is_whole = b"\x00" not in block and codecs.BOM_UTF8 not in block
+    is_whole &= block.count(b"\r") == block.count(b"\r\n")
     lines, is_split = tables.measure(block, table)
     if is_whole and not is_split:
         try:
@@ -566,7 +568,8 @@ def _cells(block: bytes, table: Table, wanted: list[int]) -> tuple[pd.DataFrame,
     text = block.decode(encoding, "replace").replace("\r\n", "\n").replace("\x00", "\ufffd")
     rows, places, split = [], [], []
     for place, line in enumerate(text.split("\n")):
-        cells = tables.split_line(line, table.delimiter)
+        # Files that were joined have a mark before each header.
+        cells = tables.split_line(line.removeprefix("\ufeff"), table.delimiter)
         if line.strip() and tuple(cells) != table.columns:
             places.append(place)
             rows.append([cells[one] if one < len(cells) else "" for one in wanted])

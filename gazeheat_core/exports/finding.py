@@ -465,9 +465,9 @@ class _Look:
         return None
 
 
-def _near(file: SourceFile, members: list[SourceFile]) -> tuple[Format, list[str]] | None:
+def _near(file: SourceFile, sidecars: dict[str, SourceFile]) -> tuple[Format, list[str]] | None:
     """Return a format whose position a table has, and the columns that it lacks of it."""
-    described = _described_elsewhere(file, _sidecars(members))
+    described = _described_elsewhere(file, sidecars)
     if described is not None:
         return formats.BIDS, lacking(formats.BIDS, Header(described.columns))
     for line in tables.read_lines(file, _LINES_BEFORE):
@@ -529,7 +529,7 @@ def headless_table(file: SourceFile, lines: list[str]) -> Table | None:
     return None
 
 
-def _sidecars(members: list[SourceFile]) -> dict[str, SourceFile]:
+def _sidecars(members: Iterable[SourceFile]) -> dict[str, SourceFile]:
     return {file.name: file for file in members if file.path.suffix.lower() == ".json"}
 
 
@@ -857,7 +857,7 @@ def _nothing_found(files: list[SourceFile], looked: list[_Looked], look: _Look) 
             f"{HOW_TO_MAP}"
         )
     for file in look.unknown[:_FEW_PROBLEMS]:
-        near = _near(file, [one for one in files if one.folder == file.folder])
+        near = _near(file, _sidecars(one for one in files if one.folder == file.folder))
         if near is not None:
             form, missing = near
             return UnknownTableError(
