@@ -28,6 +28,7 @@ from io import BytesIO
 from typing import Any, TypeVar
 
 from gazeheat_core.errors import SettingError, SourceError, shown
+from gazeheat_core.exports.columns import Format, from_values, to_values
 from gazeheat_core.exports.judging import px
 from gazeheat_core.exports.sources import LIMITS, MIB, Limits, Upload, open_source
 from gazeheat_core.model import SHORT_ID_LENGTH, Size
@@ -143,6 +144,8 @@ class Account:
         Ids of recordings and of their sections that were counted; None for all.
     regions : tuple of Region
         As they were asked for, before they were widened to whole bins.
+    columns : Format or None
+        What a person said of the columns of the export's table.
     """
 
     version: str
@@ -156,17 +159,21 @@ class Account:
     selection: Selection = ALL_GAZE
     sections: tuple[tuple[str, str], ...] | None = None
     regions: tuple[Region, ...] = ()
+    columns: Format | None = None
 
     def as_json(self) -> str:
         """Write the account as one line of JSON, in plain ASCII; equal ones give equal lines."""
         width, height = self.image_size
         image = {"width": width, "height": height, "sha256": self.image_sha256}
+        export: dict[str, Any] = {"name": self.name, "kind": self.kind, "image": image}
+        if self.columns is not None:
+            export["columns"] = to_values(self.columns)
         return json.dumps(
             {
                 "software": {"name": SOFTWARE, "version": self.version},
                 **self.settings(),
                 "figure": self.figure,
-                "export": {"name": self.name, "kind": self.kind, "image": image},
+                "export": export,
                 "recordings": [
                     {
                         "id": one.id,
@@ -244,6 +251,7 @@ class Account:
             figure=figure,
             **_selection(values, limits),
             regions=tuple(_regions(values)),
+            columns=from_values(export["columns"]) if "columns" in export else None,
         )
 
     def selection_in(self, study: Study) -> Selection:
@@ -321,6 +329,7 @@ def account_of(
         selection=_plain_selection(selection),
         sections=_section_ids(study, positions, selection),
         regions=tuple(_plain_region(one) for one in regions),
+        columns=None if study.columns is None else from_values(study.columns),
     )
 
 

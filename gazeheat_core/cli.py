@@ -327,6 +327,11 @@ class Options:
                 "images look or what is in them. Leave one of them out."
             )
         account = None if settings is None else find_account(_read_settings(settings), settings)
+        described: tuple[Format, ...] = ()
+        if columns is not None:
+            described = (read_answers(_read_answers(columns), columns),)
+        elif account is not None and account.columns is not None:
+            described = (account.columns,)
         recordings = tuple(chosen.pop("recording", ()))
         sections = tuple(chosen.pop("section", ()))
         regions = tuple(map(Region.parse, chosen.pop("region", ())))
@@ -353,7 +358,7 @@ class Options:
             asked=asked,
             made_on=made_on,
             ratio=_ratio(given.pop("ratio")),
-            columns=() if columns is None else (read_answers(_read_answers(columns), columns),),
+            columns=described,
             **given,
         )
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -214,6 +214,9 @@ class Enrichment(Generic[AnyRecording]):
         pixels of the picture itself.
     is_of_pupil_cloud : bool
         Whether Pupil Cloud made it, so that the picture can be had there.
+    columns : dict or None
+        What a person said of the columns of its table, ready for JSON; None for a table that
+        is known.
     """
 
     name: str
@@ -226,6 +229,7 @@ class Enrichment(Generic[AnyRecording]):
     notices: tuple[str, ...] = ()
     frame: Frame | None = None
     is_of_pupil_cloud: bool = True
+    columns: dict[str, Any] | None = None
 
     @property
     def unit(self) -> Unit:

@@ -342,6 +342,7 @@ def track_export(export: Export) -> Study:
         kind=export.kind,
         frame=export.frame,
         is_of_pupil_cloud=export.is_of_pupil_cloud,
+        columns=export.columns,
         recordings=recordings,
         image=export.image,
         unassigned_rows=export.unassigned_rows,

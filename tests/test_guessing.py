@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -251,6 +252,12 @@ def test_the_command_line_guesses_takes_the_answers_and_names_both(tmp_path, cap
     assert [one["used"] for one in told["recordings"]] == [3]
     assert told["maximum"]["x"] == pytest.approx(300, abs=5)
     assert told["maximum"]["y"] == pytest.approx(200, abs=5)
+
+    # The images that were made carry the answers.
+    made = tmp_path / "out" / Path(told["files"]["heatmap"]).name
+    again = [str(path), "--out", str(tmp_path / "again"), "--image", str(picture)]
+    assert main([*again, "--settings", str(made)]) == 0
+    assert (tmp_path / "again" / made.name).read_bytes() == made.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,18 @@ def test_a_file_with_answers_serves_the_table_that_waits_and_those_after_it():
     assert subjects(page) == [QUESTION]
 
 
+def test_a_file_that_was_made_brings_the_answers_back_with_its_settings():
+    page = click(drop(app(), p1__csv=table(), wall__png=picture()), "Read the table")
+    (opened,) = visit_of(page).opened.values()
+    account = gh.account_of(opened.export, [0], gh.Look(scale=7.0))
+    page = drop(app(), p1__csv=table(), wall__png=picture())
+    assert subjects(page) == [QUESTION]
+    page = drop(page, made__json=account.as_json().encode())
+    assert line(page) == ALL
+    assert infos(page)[0].startswith("made.json: its settings are used, with 1 of 1 recording")
+    assert visit_of(page).given_answer == account.columns
+
+
 def test_answers_may_come_first_and_their_mistakes_are_said():
     page = drop(app(), columns__json=answers())
     assert infos(page)[0].startswith("columns.json: kept for the next table with these columns.")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import PurePosixPath
+from typing import Any
 
 from gazeheat_core.errors import (
     ColumnsError,
@@ -24,7 +25,14 @@ from gazeheat_core.errors import (
     shown,
 )
 from gazeheat_core.exports import formats, tables
-from gazeheat_core.exports.columns import Format, Header, find_columns, find_layout, lacking
+from gazeheat_core.exports.columns import (
+    Format,
+    Header,
+    find_columns,
+    find_layout,
+    lacking,
+    to_values,
+)
 from gazeheat_core.exports.contents import Contents, KnownTable, OnRows, time_is_whole_ns
 from gazeheat_core.exports.formats import HOW_TO_MAP, PUPIL_CLOUD
 from gazeheat_core.exports.sources import SourceFile
@@ -156,6 +164,11 @@ class FoundExport:
     def corners(self) -> SourceFile | None:
         """The table of the surface's corners."""
         return next((file for name in CORNERS_FILES if (file := _file(self.files, name))), None)
+
+    @property
+    def columns(self) -> dict[str, Any] | None:
+        """What a person said of the columns, as `Enrichment.columns`."""
+        return None if self.format in formats.FORMATS else to_values(self.format)
 
     @property
     def picture(self) -> SourceFile | None:

@@ -655,7 +655,7 @@ def judge_study(
         replace(study, image_problem=misfit).size()
     image = _image_of(study, images, codes)
     # A copied folder has the same tracks under another name.
-    study = replace(study, name=found.name, kind=found.kind, image=image)
+    study = replace(study, name=found.name, kind=found.kind, image=image, columns=found.columns)
     sections = [one.stretches for one in study.recordings]
     stuck = say_stuck(study.title, sections, study.grid, image.size)
     return replace(study, notices=(*notices, *image.notices, *doubts, *stuck))
@@ -844,6 +844,7 @@ def read_export(
         surface_ratio=read_ratio(found) if image is None else None,
         has_times=has_times,
         is_of_pupil_cloud=found.is_of_pupil_cloud,
+        columns=found.columns,
     )
 
 

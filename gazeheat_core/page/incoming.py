@@ -95,6 +95,11 @@ def read_files(visit: Visit, files: list[UploadedFile]) -> None:
     """Take what was dropped for what it is: settings, exports, or pieces of one."""
     account = None if is_answers(files[0]) else lone_account(files)
     if account is not None:
+        if account.columns is not None:
+            visit.given_answer = account.columns
+            with my_turn():
+                for waiting in [*visit.waiting]:
+                    read_waiting(visit, waiting, [account.columns])
         use_settings(visit, account, files[0].name)
         return
     known, files = take_answers(visit, files)
