@@ -37,7 +37,7 @@ class ReadExport:
     size: tuple[int, int]
     counts: dict[str, int]
     bins: np.ndarray
-    durations_ns: tuple[int, ...]
+    durations_ns: tuple[int | None, ...]
     notices: tuple[str, ...]
     pixels: tuple[tuple[int, int, int], ...]
 

@@ -970,7 +970,7 @@ def test_a_larger_picture_than_the_one_that_was_mapped_is_drawn_with_a_notice(ha
     (notice,) = export.notices
     assert notice.startswith(f"{DOUBT}160 × 120 px of the picture's 400 × 300 px, and ends there.")
     assert "is taken for the one" in notice
-    assert "with --image" in notice
+    assert "give the right one in the place of this picture" in notice
     # The right one takes its place, and the doubt is gone.
     right = gh.with_picture(export, picture_bytes((160, 120)), "cloud.jpg")
     assert right.notices == (

@@ -336,9 +336,11 @@ def _count_explained(form: Format, header: Header) -> int:
 
     A position for each picture tells more than one position for all of them.
     """
+    # Of most tables the position tells at once that they are another's.
+    if not _may_be_missing(form.x) and not header.find(form.x):
+        return 0
     count = 0
-    # Of most tables the positions tell that they are another's.
-    for column in dict.fromkeys((form.x, *form.columns)):
+    for column in form.columns:
         is_time = column in (form.time, form.end, form.duration)
         is_there = bool(header.find_time(column) if is_time else header.find(column))
         if not is_there and not _may_be_missing(column):
