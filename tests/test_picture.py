@@ -158,7 +158,7 @@ def test_clear_parts_lie_on_white():
     expected = [[[255, 255, 255], [0, 0, 255], [204, 204, 204]]]
     assert pixels(read_picture(encoded(rgba), "p")).tolist() == expected
     assert pixels(read_picture(encoded(rgba, "TIFF"), "p")).tolist() == expected
-    grey = Image.fromarray(np.array([[[0, 0], [80, 255]]], np.uint8), "LA")
+    grey = Image.fromarray(np.array([[[0, 0], [80, 255]]], np.uint8))
     assert pixels(read_picture(encoded(grey), "p"))[0, :, 0].tolist() == [255, 80]
 
 
