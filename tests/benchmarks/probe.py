@@ -33,7 +33,7 @@ def read(rows, recordings=RECORDINGS):
     read_s, study = seconds(read_study, found)
     peak = memory_bytes("VmHWM")
     visit = Visit()
-    open_s, _ = seconds(visit.add, study)
+    open_s, _ = seconds(visit.add, study, time.monotonic())
     opened_peak = memory_bytes("VmHWM")
     del study, found
     settle_memory()
