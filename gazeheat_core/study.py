@@ -99,10 +99,11 @@ class SectionTracks:
     @property
     def duration_ns(self) -> int | None:
         """Time from the first to the last moment; None where there are entries without times."""
-        tracks = [track for track in (self.gaze, self.fixations) if track is not None]
-        has_entries = any(len(track) for track in tracks)
-        if has_entries and self.first_ns == self.last_ns and not any(t.timed for t in tracks):
-            return None
+        # Each tick asks every section: most tell it at once.
+        if self.first_ns == self.last_ns:
+            tracks = [track for track in (self.gaze, self.fixations) if track is not None]
+            if any(map(len, tracks)) and not any(track.timed for track in tracks):
+                return None
         return self.last_ns - self.first_ns
 
 
