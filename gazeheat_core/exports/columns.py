@@ -191,11 +191,6 @@ class Header:
             if stem:
                 self._without_unit.setdefault(_bare(stem), []).append(position)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All names, in their order."""
-        return self._columns
-
     def find_time(self, column: str) -> tuple[Found, int] | None:
         """Find a column with a time, in whatever unit the header states.
 
@@ -266,21 +261,22 @@ def _unit(name: str) -> str:
 
 def _bare(name: str) -> str:
     """Return a name's letters and digits alone."""
-    return _bare_of_usual(name) if len(name) < _LONGEST_USUAL else _letters(name)
+    return _bare_of_usual(name) if len(name) < _LONGEST_USUAL else letters(name)
 
 
-def _letters(name: str) -> str:
+def letters(name: str) -> str:
+    """Return a text's letters and digits alone, in lower case."""
     return "".join(sign.lower() for sign in name if sign.isalnum())
 
 
 # The names of the formats are looked up in every header.
-_bare_of_usual = lru_cache(maxsize=4096)(_letters)
+_bare_of_usual = lru_cache(maxsize=4096)(letters)
 
 
 @lru_cache(maxsize=1024)
 def _spellings(name: str) -> tuple[str, str]:
     """Return the letters and digits of a format's column, and those without its unit."""
-    return _letters(name), _letters(_UNIT.sub("", name))
+    return letters(name), letters(_UNIT.sub("", name))
 
 
 @lru_cache(maxsize=1024)

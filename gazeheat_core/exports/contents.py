@@ -18,7 +18,7 @@ import pandas as pd
 
 from gazeheat_core.errors import LimitError, shown
 from gazeheat_core.exports import tables
-from gazeheat_core.exports.columns import Format, Header, plain_name
+from gazeheat_core.exports.columns import Format, Header, letters, plain_name
 from gazeheat_core.exports.sources import SourceFile
 from gazeheat_core.exports.tables import FLAG_UNKNOWN, Table, Tally
 from gazeheat_core.model import FloatArray, IntArray
@@ -847,12 +847,9 @@ def _moments(
 def _taken(table: Table, form: Format, where: _Where) -> Iterator[str]:
     """Say which column was taken for the position, where the format has several or another."""
     name = table.columns[where.x]
-    if _letters(name) != _letters(plain_name(form.x)) and "*" not in form.x:
+    taken, meant = (letters(one.partition("[")[0]) for one in (name, plain_name(form.x)))
+    if taken != meant and "*" not in form.x:
         yield (
             f"{table.file}: positions are read from '{shown(name)}' and "
             f"'{shown(table.columns[where.y])}'."
         )
-
-
-def _letters(name: str) -> str:
-    return "".join(sign for sign in name.partition("[")[0].lower() if sign.isalnum())

@@ -513,6 +513,11 @@ def cells_of(line: str) -> tuple[str, tuple[str, ...]]:
     return delimiter, tuple(cell.strip() for cell in split[delimiter])
 
 
+def table_of(file: SourceFile, names: tuple[str, ...], delimiter: str, header_lines: int) -> Table:
+    """Return a table in which commas are decimal signs where they do not separate the cells."""
+    return Table(file, names, delimiter, "." if delimiter == "," else ",", header_lines)
+
+
 def guessed_table(file: SourceFile, lines: list[str]) -> Table | None:
     """Return a table by the look of it: the line before the first one of numbers is its header.
 
@@ -525,7 +530,7 @@ def guessed_table(file: SourceFile, lines: list[str]) -> Table | None:
         if numbers >= 2:
             names = cells_of(before)[1] if before else ()
             if len(names) >= 2 and not any(map(_is_number, filter(None, names))):
-                return Table(file, names, delimiter, "." if delimiter == "," else ",", number)
+                return table_of(file, names, delimiter, number)
             return headless_table(file, lines)
         if line.strip() and not SCREEN_LINE.fullmatch(line):
             before = line
@@ -538,7 +543,7 @@ def headless_table(file: SourceFile, lines: list[str]) -> Table | None:
         delimiter, cells = cells_of(line)
         if sum(bool(cell) and _is_number(cell) for cell in cells) >= 2:
             names = tuple(f"#{n}" for n in range(1, len(cells) + 1))
-            return Table(file, names, delimiter, "." if delimiter == "," else ",", number)
+            return table_of(file, names, delimiter, number)
     return None
 
 

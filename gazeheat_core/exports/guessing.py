@@ -32,6 +32,7 @@ from gazeheat_core.exports.finding import (
     cells_of,
     guessed_table,
     headless_table,
+    table_of,
 )
 from gazeheat_core.exports.sources import SourceFile, Upload, open_source
 from gazeheat_core.exports.tables import Table
@@ -125,7 +126,7 @@ def find_table(file: SourceFile, guess: Format | None = None) -> Table | None:
     for number, line in enumerate(lines if guess is not None else ()):
         delimiter, cells = cells_of(line)
         if guess is not None and recognise(cells, [guess]):
-            return _table(file, cells, delimiter, number + 1)
+            return table_of(file, cells, delimiter, number + 1)
     table = guessed_table(file, lines)
     if table is not None and len(named_columns(table)) < 2:
         return headless_table(file, lines)
@@ -143,7 +144,7 @@ def table_at(file: SourceFile, header_line: int) -> Table | None:
     if not 0 < header_line <= len(lines):
         return None
     delimiter, cells = cells_of(lines[header_line - 1])
-    table = _table(file, cells, delimiter, header_line)
+    table = table_of(file, cells, delimiter, header_line)
     return table if len(named_columns(table)) > 1 else None
 
 
@@ -152,10 +153,6 @@ def head_of(file: SourceFile) -> SourceFile:
     text = "\n".join(tables.read_lines(file, _ROWS)) + "\n"
     with open_source([Upload(file.name, BytesIO(text.encode()))], file.limits) as (head,):
         return head
-
-
-def _table(file: SourceFile, cells: tuple[str, ...], delimiter: str, header_line: int) -> Table:
-    return Table(file, cells, delimiter, "." if delimiter == "," else ",", header_line)
 
 
 def column_name(table: Table, place: int, unit: str = "") -> str:

@@ -216,11 +216,7 @@ def take_pieces(visit: Visit, source: Given) -> None:
             if pieces.picture is not None:
                 with visit.in_words():
                     data = pieces.picture.read(LIMITS.picture_bytes)
-                    opened.take(
-                        gh.with_picture(
-                            opened.positions or opened.export, data, str(pieces.picture)
-                        )
-                    )
+                    take_picture(opened, data, str(pieces.picture))
             if pieces.sections is not None:
                 with visit.in_words():
                     opened.describe(with_sections(opened.export, pieces.sections))
@@ -250,18 +246,16 @@ def take_only_picture(opened: Opened, file: UploadedFile) -> None:
     visit = my_visit()
     visit.uploader += 1
     try:
-        with visit.taking():
-            take_picture(opened, gh.Upload(file.name, file))
+        with visit.taking(), visit.in_words(), my_turn():
+            take_picture(opened, file.read(), file.name)
     finally:
         release([file])
     st.rerun()
 
 
-def take_picture(opened: Opened, upload: gh.Upload) -> None:
-    """Give an open study the picture that was dropped; where that fails, say why."""
-    export = opened.positions or opened.export
-    with my_visit().in_words(), my_turn():
-        opened.take(gh.with_picture(export, upload.stream.read(), upload.name))
+def take_picture(opened: Opened, data: bytes, name: str) -> None:
+    """Give an open study a picture; one in doubt is checked against the positions."""
+    opened.take(gh.with_picture(opened.positions or opened.export, data, name))
 
 
 def use_answers(waiting: Waiting, form: Format, header: tuple[str, ...]) -> None:
