@@ -13,12 +13,16 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from types import FrameType
 
 # Ctrl-C, a request to terminate, and a terminal that was closed.
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+# How long a signal has to be heard, before it is sent again.
+_HEARD_S = 0.1
 
 # Only the main thread of the command changes these.
 _holds = 0
@@ -43,6 +47,32 @@ def stop_on_signals(writes_files: bool = True) -> None:
         # A signal that the caller ignores, as nohup does, stays ignored.
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _on_signal)
+    if hasattr(signal, "pthread_kill"):  # not on Windows
+        signal.set_wakeup_fd(_repeater(), warn_on_full_buffer=False)
+
+
+@cache
+def _repeater() -> int:
+    """Start what repeats signals; return the file that gets the number of each one."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    threading.Thread(target=_repeat, args=(reading,), daemon=True).start()
+    return writing
+
+
+def _repeat(reading: int) -> None:
+    """Send the main thread a signal again and again, until it ends the process.
+
+    Python hears of a signal between two of its steps, and a wait of the system is cut short by
+    one. A signal that comes after the last step before such a wait does neither: opening a pipe
+    that nobody writes to would then never end.
+    """
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+    number = os.read(reading, 1)[0]
+    while True:
+        time.sleep(_HEARD_S)
+        signal.pthread_kill(main_thread, number)
 
 
 def ignore_signals() -> None:

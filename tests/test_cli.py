@@ -1064,7 +1064,11 @@ class Started:
 
     def ended(self):
         """Return the status and what was printed, when no process holds the pipes any more."""
-        printed, warned = self.process.communicate(timeout=PATIENCE_S)
+        try:
+            printed, warned = self.process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.send(signal.SIGKILL)
+            raise AssertionError(self.process.communicate()) from None
         return self.process.returncode, printed, warned
 
 
@@ -1146,6 +1150,39 @@ def test_a_signal_while_workers_start_shows_no_traceback_of_theirs(shelf, tmp_pa
     run.send(number)
     assert run.ended() == (128 + number, "", STOPPED)
     assert not out.exists()
+
+
+# The handler of a signal runs in the main thread. Here another thread gets the signal, so that
+# the wait of the main thread for a pipe that nobody writes to is not cut short.
+UNHEARD = """
+import os, signal, sys, threading
+from gazeheat_core.stopping import stop_on_signals
+
+def other(task):
+    def read(name):
+        with open(f"{task}/{name}") as file:
+            return file.read()
+
+    while read("stat").rpartition(")")[2].split()[0] != "S" or "futex" in read("wchan"):
+        pass
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+stop_on_signals()
+task = f"/proc/self/task/{threading.get_native_id()}"
+threading.Thread(target=other, args=(task,)).start()
+open(sys.argv[1])
+"""
+
+
+@posix_only
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no list of threads")
+def test_a_signal_is_heard_while_the_main_thread_waits_for_the_system(tmp_path):
+    os.mkfifo(tmp_path / "never")
+    done = subprocess.run(
+        [sys.executable, "-c", UNHEARD, tmp_path / "never"],
+        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (143, STOPPED)
 
 
 @posix_only
