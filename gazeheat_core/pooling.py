@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,21 +31,35 @@ from gazeheat_core.study import Study
 _FIRST_BITS, _SECOND_BITS = 50, 22
 # What a recording may amount to, so that its second parts stay below 2 ** 63 as well.
 _MOST_AMOUNT = 2**40
+# What a recording is multiplied with that is not in the sum.
+_NOTHING = (0, 0)
 
 
-def group_of(weight: Weight, position: int, one: RecordingHistogram) -> int | str:
-    """Return what has one say: all, a recording, or a wearer with all of theirs.
+def groups_of(
+    weight: Weight, histograms: Sequence[RecordingHistogram], chosen: Iterable[int]
+) -> Iterable[list[int]]:
+    """Put together what has one say: all, each recording, or each wearer with all of theirs.
 
     Parameters
     ----------
     weight : "pooled", "recording" or "wearer"
-    position : int
-        Of the recording in its study.
-    one : RecordingHistogram
+    histograms : sequence of RecordingHistogram
+    chosen : iterable of int
+        Positions of the recordings that are put together.
+
+    Examples
+    --------
+    >>> [*groups_of("recording", (), [2, 0])], [*groups_of("pooled", (), [2, 0])]
+    ([[2], [0]], [[2, 0]])
     """
     if weight == "pooled":
-        return ""
-    return one.wearer if weight == "wearer" and one.wearer else position
+        return [[*chosen]]
+    if weight == "recording":
+        return [[i] for i in chosen]
+    groups: dict[int | str, list[int]] = {}
+    for i in chosen:
+        groups.setdefault(histograms[i].wearer or i, []).append(i)
+    return groups.values()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -127,13 +142,16 @@ class Pool:
 
         Its arrays may be the pool's own, which the next call changes.
         """
-        factors = self._factors(wanted)
+        factors, before = self._factors(wanted), self.factors
         changed = []
-        for i in factors.keys() | self.factors.keys():
-            new, old = factors.get(i, (0, 0)), self.factors.get(i, (0, 0))
-            if new != old:
-                changed.append((self.histograms[i].part, (new[0] - old[0], new[1] - old[1])))
-        add_parts((self.first, self.second), changed)
+        for i, (first, second) in factors.items():
+            old = before.get(i, _NOTHING)
+            if (first, second) != old:
+                changed.append((i, (first - old[0], second - old[1])))
+        changed += [(i, (-old[0], -old[1])) for i, old in before.items() if i not in factors]
+        add_parts(
+            (self.first, self.second), [(self.histograms[i].part, times) for i, times in changed]
+        )
         self.factors = factors
         chosen = [self.histograms[i] for i in wanted]
         is_timed = not any(one.amount and one.entry_ns is None for one in chosen)
@@ -165,11 +183,13 @@ class Pool:
         if weight == "pooled":
             base_ns = self._base_ns
             return {i: (1, (self.histograms[i].entry_ns or base_ns) - base_ns) for i in wanted}
-        groups = [(i, group_of(weight, i, self.histograms[i])) for i in wanted]
-        of_group: dict[int | str, int] = {}
-        for i, group in groups:
-            of_group[group] = of_group.get(group, 0) + self.histograms[i].amount
-        return {i: _share(amount) for i, group in groups if (amount := of_group[group])}
+        factors: dict[int, tuple[int, int]] = {}
+        for group in groups_of(weight, self.histograms, wanted):
+            if amount := sum([self.histograms[i].amount for i in group]):
+                share = _share(amount)
+                for i in group:
+                    factors[i] = share
+        return factors
 
     def _shares(self) -> npt.NDArray[np.float64]:
         first = self._bins(self.first) * 2.0**-_FIRST_BITS
@@ -179,6 +199,7 @@ class Pool:
         return shares
 
 
+@lru_cache(maxsize=10_000)
 def _share(amount: int) -> tuple[int, int]:
     """Return 1 / amount in whole numbers of 2 ** -50, and of 2 ** -72."""
     first, rest = divmod(2**_FIRST_BITS, amount)
@@ -197,15 +218,13 @@ def shares(
         Positions of the recordings.
     weight : "pooled", "recording" or "wearer"
     """
-    groups: dict[int | str, list[int]] = {}
-    for i in chosen:
-        groups.setdefault(group_of(weight, i, histograms[i]), []).append(i)
-    totals = {group: sum(histograms[i].amount for i in some) for group, some in groups.items()}
-    say = sum(total > 0 for total in totals.values())
+    groups = [*groups_of(weight, histograms, chosen)]
+    totals = [sum([histograms[i].amount for i in group]) for group in groups]
+    say = sum(total > 0 for total in totals)
     return {
-        i: histograms[i].amount / totals[group] / say if totals[group] else 0.0
-        for group, some in groups.items()
-        for i in some
+        i: histograms[i].amount / total / say if total else 0.0
+        for group, total in zip(groups, totals, strict=True)
+        for i in group
     }
 
 

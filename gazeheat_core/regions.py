@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from gazeheat_core.errors import SettingError, listed, many, shown
 from gazeheat_core.model import IntArray, Size
-from gazeheat_core.pooling import group_of
+from gazeheat_core.pooling import groups_of
 from gazeheat_core.selection import (
     RecordingHistogram,
     Selection,
@@ -292,16 +292,14 @@ class _Say(NamedTuple):
     @classmethod
     def of(cls, histograms: Sequence[RecordingHistogram], weight: Weight) -> _Say:
         """Take it from the recordings' histograms."""
-        groups: dict[int | str, int] = {}
-        members = [
-            groups.setdefault(group_of(weight, i, one), len(groups))
-            for i, one in enumerate(histograms)
-        ]
+        members = np.zeros(len(histograms), np.intp)
+        for number, group in enumerate(groups_of(weight, histograms, range(len(histograms)))):
+            members[group] = number
         times = [np.nan if one.entry_ns is None else one.entry_ns for one in histograms]
         return cls(
             weight,
             np.array(times, np.float64),
-            np.array(members, np.intp),
+            members,
             np.array([one.amount for one in histograms], np.float64),
         )
 

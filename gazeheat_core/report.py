@@ -16,7 +16,7 @@ from gazeheat_core.account import software
 from gazeheat_core.errors import listed, many
 from gazeheat_core.heatmap import Heatmap, place_px
 from gazeheat_core.library import ServerStudy
-from gazeheat_core.model import Export, Size
+from gazeheat_core.model import Size
 from gazeheat_core.scale import colour_scale, digits
 from gazeheat_core.selection import (
     ALL_GAZE,
@@ -24,6 +24,7 @@ from gazeheat_core.selection import (
     RecordingHistogram,
     Selection,
     is_of_fixations,
+    rows_of,
 )
 from gazeheat_core.settings import LEVELS, MEASURE, WEIGHT, Look, Measure, Weight
 from gazeheat_core.study import Study
@@ -91,17 +92,21 @@ def entries(count: int, measure: Measure) -> str:
     >>> entries(1, "gaze"), entries(1200, "fixation-count")
     ('1 sample', '1,200 fixations')
     """
-    return many(count, "fixation" if is_of_fixations(measure) else "sample")
+    return many(count, _noun(measure))
 
 
-def counted(export: Export | Study, heatmap: Heatmap) -> str:
-    """Say what became of every row of an export's gaze, or of its fixations.
+def _noun(measure: Measure) -> str:
+    return "fixation" if is_of_fixations(measure) else "sample"
+
+
+def counted(study: Study, heatmap: Heatmap) -> str:
+    """Say what became of every row of a study's gaze, or of its fixations.
 
     Parameters
     ----------
-    export : Export or Study
+    study : Study
     heatmap : Heatmap
-        Of the export's ticked recordings.
+        Of its ticked recordings.
 
     Returns
     -------
@@ -109,7 +114,7 @@ def counted(export: Export | Study, heatmap: Heatmap) -> str:
         One line of Markdown that holds no names.
     """
     counts, measure = heatmap.counts, heatmap.selection.measure
-    rows, unassigned = _all_rows(export, measure)
+    rows, unassigned = rows_of(study, measure)
     if not heatmap.recordings:
         return (
             "No recording is ticked, so the picture is bare. "
@@ -151,54 +156,39 @@ def _nothing(heatmap: Heatmap) -> str:
     return what if asked.window_s is None else f"{what} in this window"
 
 
-def _all_rows(export: Export | Study, measure: Measure) -> tuple[int, int]:
-    """Return how many rows a file has, and how many of them are of no recording."""
-    if not is_of_fixations(measure) or not isinstance(export, Study):
-        return export.rows, export.unassigned_rows
-    sections = [section for one in export.recordings for section in one.sections]
-    unassigned = export.unassigned_fixations
-    return sum(section.fixation_rows for section in sections) + unassigned, unassigned
-
-
-def recording_facts(histogram: RecordingHistogram, share: float | None) -> str:
-    """Say in a few characters how much gaze a recording has.
+def recording_lines(
+    histograms: Iterable[RecordingHistogram],
+    shares: Iterable[float | None],
+    measure: Measure = "gaze",
+) -> tuple[list[str], list[str]]:
+    """Say how much each recording has, in a few characters and in full.
 
     Parameters
     ----------
-    histogram : RecordingHistogram
-    share : float or None
-        Its part of all samples that are pooled, 0 to 1; None when it is not pooled.
+    histograms : iterable of RecordingHistogram
+    shares : iterable of float or None
+        Their parts of all that is pooled, 0 to 1; None for one that is not.
+    measure : str
+        What is counted.
 
     Returns
     -------
-    str
+    facts : list of str
         Minutes and seconds, if they can be told, and the share.
+    details : list of str
+        Entries on the picture, and the facts.
     """
-    return "not counted" if share is None else f"{_clock(histogram)}{share * 100:.0f} %"
-
-
-def recording_details(
-    histogram: RecordingHistogram,
-    share: float | None,
-    measure: Measure = "gaze",
-    facts: str | None = None,
-) -> str:
-    """Say how much a recording has: entries on the picture, minutes and seconds, share.
-
-    Parameters
-    ----------
-    histogram : RecordingHistogram
-    share : float or None
-        As of `recording_facts`.
-    measure : str
-        What is counted.
-    facts : str, optional
-        What `recording_facts` says, where it is known already.
-    """
-    much = entries(histogram.counts.used, measure)
-    if share is None:
-        return f"{much} · {_clock(histogram)}not counted"
-    return f"{much} · {facts or recording_facts(histogram, share)} of the total"
+    facts, details = [], []
+    noun = _noun(measure)
+    for one, share in zip(histograms, shares, strict=True):
+        clock, much = _clock(one), many(one.counts.used, noun)
+        if share is None:
+            facts.append("not counted")
+            details.append(f"{much} · {clock}not counted")
+        else:
+            facts.append(f"{clock}{share * 100:.0f} %")
+            details.append(f"{much} · {facts[-1]} of the total")
+    return facts, details
 
 
 def _clock(histogram: RecordingHistogram) -> str:

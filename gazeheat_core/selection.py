@@ -291,6 +291,24 @@ def check_selection(study: Study, selection: Selection) -> None:
         )
 
 
+def rows_of(study: Study, measure: Measure) -> tuple[int, int]:
+    """Return how many rows of what is counted a study's files have, and how many are of no one.
+
+    Parameters
+    ----------
+    study : Study
+    measure : str
+
+    Returns
+    -------
+    rows, unassigned : int
+        The second are among the first.
+    """
+    of_fixations = is_of_fixations(measure)
+    unassigned = study.unassigned_fixations if of_fixations else study.unassigned_rows
+    return _prepare(study, of_fixations=of_fixations).rows + unassigned, unassigned
+
+
 def longest_section_s(study: Study) -> float:
     """Return the length of a study's longest section in seconds, its last entry included."""
     ends = [
@@ -370,6 +388,31 @@ def stretches(
         yield counting.stretches(counting.wanted(position))
 
 
+class _Rows(NamedTuple):
+    """The rows of some sections.
+
+    Attributes
+    ----------
+    total, unreadable, listed_twice, untimed : int
+        Rows of the file; some of which cannot be read, repeat another one, or have no time.
+    duration_ns : int
+    """
+
+    total: int
+    unreadable: int
+    listed_twice: int
+    untimed: int
+    duration_ns: int
+
+    @classmethod
+    def of(cls, places: Iterable[_Place]) -> _Rows:
+        """Add up those of sections."""
+        return cls(*map(sum, zip(_NO_ROWS, *(place.rows for place in places), strict=True)))
+
+
+_NO_ROWS = _Rows(0, 0, 0, 0, 0)
+
+
 class _Place(NamedTuple):
     """A section, and what of it is the same whatever is asked for.
 
@@ -379,20 +422,14 @@ class _Place(NamedTuple):
         Of gaze, or of fixations.
     start : int
         The section's beginning, in ticks since the Unix epoch.
-    rows, unreadable, listed_twice, untimed : int
-        Rows of the file; some of which cannot be read, repeat another one, or have no time.
-    duration_ns : int
+    rows : _Rows
     short : int
         Position among the short tracks that are looked up together; -1 for any other.
     """
 
     track: Track
     start: int
-    rows: int
-    unreadable: int
-    listed_twice: int
-    untimed: int
-    duration_ns: int
+    rows: _Rows
     short: int = -1
 
     @classmethod
@@ -406,7 +443,7 @@ class _Place(NamedTuple):
             track, rows = section.gaze, section.rows
             lost = section.unreadable, section.listed_twice
         untimed = len(track) - track.timed
-        return cls(track, section.start, rows, *lost, untimed, section.duration_ns or 0)
+        return cls(track, section.start, _Rows(rows, *lost, untimed, section.duration_ns or 0))
 
 
 @dataclass(eq=False, slots=True)
@@ -420,6 +457,8 @@ class _Prepared:
     interval_ns : int
     places : tuple of _Place
         Its sections.
+    rows : _Rows
+        Of all of them.
     overlaps : bool
         Whether some of them share some time.
     has_length : bool
@@ -432,6 +471,7 @@ class _Prepared:
     label: str
     interval_ns: int
     places: tuple[_Place, ...]
+    rows: _Rows
     overlaps: bool
     has_length: bool
     whole: dict[Measure, RecordingHistogram] = field(default_factory=dict)
@@ -444,7 +484,8 @@ class _Prepared:
         overlaps = any(len(group) > 1 for group in groups)
         has_length = recording.duration_ns is not None
         interval_ns = recording.sampling_interval_ns
-        return cls(recording, label, interval_ns, places, overlaps, has_length)
+        rows = _Rows.of(places)
+        return cls(recording, label, interval_ns, places, rows, overlaps, has_length)
 
 
 @dataclass(eq=False, slots=True)
@@ -454,6 +495,8 @@ class _PreparedStudy:
     Attributes
     ----------
     recordings : list of _Prepared
+    rows : int
+        Of all of them.
     step : int
         Entries that a track has at least which has kept histograms; 0 where none has.
     short : list of _Place
@@ -463,6 +506,7 @@ class _PreparedStudy:
     """
 
     recordings: list[_Prepared]
+    rows: int
     step: int
     short: list[_Place] = field(default_factory=list)
     tables: dict[Measure, ShortTracks] = field(default_factory=dict)
@@ -479,7 +523,7 @@ class _PreparedStudy:
         entries = sum(map(len, tracks))
         # Fixations are few, and a kept histogram of milliseconds could not tell how many.
         step = 0 if of_fixations else entries_a_histogram(entries, study.grid.codes)
-        prepared = cls(recordings, step)
+        prepared = cls(recordings, sum(one.rows.total for one in recordings), step)
         few = [len(track) for track in tracks if not step or len(track) <= step]
         if sum(few) <= MOST_SHORT:
             prepared.number()
@@ -539,7 +583,7 @@ class _Counting:
                 weighted=self.entries.weighted,
             )
         self.table = prepared.tables[measure]
-        self.found = self.table.kinds(self.window)
+        self.found = self.table.look_up(self.window)
 
     def histogram(self, position: int) -> RecordingHistogram:
         """Count one recording."""
@@ -566,22 +610,14 @@ class _Counting:
         else:
             part = self.part(one, places)
             used, outside, undetected, amount = part.kinds()
-        rows = unreadable = untimed = duration_ns = 0
-        listed_twice = part.listed_twice
-        for place in places:
-            rows += place.rows
-            unreadable += place.unreadable
-            listed_twice += place.listed_twice
-            untimed += place.untimed
-            duration_ns += place.duration_ns
+        of_these = one.rows if len(places) == len(one.places) else _Rows.of(places)
+        rows, unreadable, listed_twice, untimed, duration_ns = of_these
+        listed_twice += part.listed_twice
         if self.window is None:
             untimed = 0
         kinds = used + outside + undetected
         # A gaze sample outside of fixations has the value 0.
         no_fixation = part.entries - kinds
-        other_section = 0
-        if len(places) < len(one.places):
-            other_section = sum(place.rows for place in one.places) - rows
         recording = one.recording
         return RecordingHistogram(
             recording.id,
@@ -599,7 +635,7 @@ class _Counting:
                 no_fixation,
                 rows - kinds - unreadable - listed_twice - untimed - no_fixation,
                 untimed,
-                other_section,
+                one.rows.total - rows,
             ),
             amount,
             self.entry_ns(one.interval_ns),
@@ -641,20 +677,19 @@ class _Counting:
         self, table: ShortTracks, places: Sequence[_Place]
     ) -> tuple[Part, tuple[int, int, int, int]]:
         """Take sections of few entries from what was looked up, with their kinds."""
-        part, found = Part(self.outside, *self.entries), self.found
+        part, cells, values = Part(self.outside, *self.entries), table.cell, table.value
         used = outside = undetected = amount = 0
         for place in places:
-            i = place.short
-            first, last = found.first[i], found.last[i]
+            first, last, is_used, is_outside, is_undetected, adds = self.found[place.short]
             if first == last:
                 continue
             part.entries += last - first
-            value = None if table.value is None else table.value[first:last]
-            part.few.append((table.cell[first:last], value))
-            used += found.used[i]
-            outside += found.outside[i]
-            undetected += found.undetected[i]
-            amount += found.amount[i]
+            value = None if values is None else values[first:last]
+            part.few.append((cells[first:last], value))
+            used += is_used
+            outside += is_outside
+            undetected += is_undetected
+            amount += adds
         return part, (used, outside, undetected, amount)
 
     def bounds(self, place: _Place) -> tuple[int, int]:

@@ -161,25 +161,6 @@ _TRACK_BITS = 40
 _FARTHEST = 1 << (_TRACK_BITS - 2)
 
 
-class Kinds(NamedTuple):
-    """What lies in a window of each of some tracks.
-
-    Attributes
-    ----------
-    first, last : list of int
-        Positions among the entries of all; the last one does not belong to them.
-    used, outside, undetected, amount : list of int
-        How many entries are of each kind, and what those on the picture add up to.
-    """
-
-    first: list[int]
-    last: list[int]
-    used: list[int]
-    outside: list[int]
-    undetected: list[int]
-    amount: list[int]
-
-
 class ShortTracks:
     """Tracks with few entries each, of which a window is looked up in one go.
 
@@ -229,13 +210,20 @@ class ShortTracks:
         if of_fixations and self.value is not None:
             self._before.append(_before(np.where(is_used, self.value, 0), np.int64))
 
-    def kinds(self, window: tuple[int, int]) -> Kinds:
+    def look_up(self, window: tuple[int, int]) -> list[tuple[int, ...]]:
         """Look a window up in all tracks.
 
         Parameters
         ----------
         window : (int, int)
             In ticks after the moment from which each track counts.
+
+        Returns
+        -------
+        list of six int
+            For each track positions among the entries of all, of which the last one does not
+            belong to it; how many are used, outside and undetected; and what those on the
+            picture add up to.
         """
         first, last = (
             self._key.searchsorted(self._numbers + min(max(end, 0), _FARTHEST) + _FARTHEST)
@@ -245,7 +233,7 @@ class ShortTracks:
             (before[last] - before[first]).tolist() for before in self._before
         )
         amount = more[0] if more else used
-        return Kinds(first.tolist(), last.tolist(), used, outside, undetected, amount)
+        return [*zip(first.tolist(), last.tolist(), used, outside, undetected, amount, strict=True)]
 
 
 def _before(amounts: npt.NDArray[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:

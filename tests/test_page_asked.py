@@ -68,7 +68,7 @@ def test_a_measure_changes_the_line_the_list_and_the_bar():
     assert line(page) == FIXATIONS
     # 200 of 500 ms are Ada's.
     assert [row.facts.rpartition(" · ")[2] for row in listed(page)] == ["40 %", "60 %"]
-    assert listed(page)[0].whole.startswith("P01\nAda\n1 fixation · ")
+    assert listed(page)[0].details.startswith("1 fixation · ")
     assert bar_label(page) == "% of the longest fixation time"
     assert " s of fixations within the blur" in meaning(page)
     page = tick(page, [1])

@@ -3,6 +3,7 @@
 import unicodedata
 from datetime import datetime
 from pathlib import PurePosixPath
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,8 +21,7 @@ from gazeheat_core.report import (
     free_stem,
     further_wearer,
     meaning,
-    recording_details,
-    recording_facts,
+    recording_lines,
     server_study_line,
 )
 from tests.builders import RIM, Row, export_zip
@@ -67,12 +67,10 @@ def test_no_tick_is_said_with_what_to_do(export):
     )
 
 
-def test_rows_of_no_recording_are_in_the_line_of_counts():
-    counts = gh.Counts(used=1000, outside=2, undetected=3, unreadable=4)
-    heatmap = SimpleNamespace(counts=counts, recordings=1, selection=gh.Selection())
-    assert counted(SimpleNamespace(rows=1016, unassigned_rows=7), heatmap) == (
-        "**1,000 samples of 1 recording** · 2 outside · 3 undetected · 4 unreadable"
-        " · 7 of no recording = 1,016 rows"
+def test_rows_of_no_recording_are_in_the_line_of_counts(export):
+    assert counted(replace(export, unassigned_rows=1_007), pooled(export, 0, 1)) == (
+        "**5 samples of 2 recordings** · 1 outside · 1 undetected · 2 unreadable"
+        " · 1,007 of no recording = 1,016 rows"
     )
 
 
@@ -91,8 +89,7 @@ def test_rows_of_no_recording_are_in_the_line_of_counts():
     ],
 )
 def test_a_recording_s_facts(recording, share, facts, details):
-    assert recording_facts(histogram(*recording), share) == facts
-    assert recording_details(histogram(*recording), share) == details
+    assert recording_lines([histogram(*recording)], [share]) == ([facts], [details])
 
 
 @pytest.mark.parametrize(

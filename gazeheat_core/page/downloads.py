@@ -39,8 +39,7 @@ _OF_FORM = ("figure-png", "figure-svg", "figure-pdf", "report")
 
 def downloads(opened: Opened, heatmap: gh.Heatmap, look: gh.Look) -> None:
     """Offer every file; each is made in full size when it is clicked."""
-    study = opened.export
-    assert isinstance(study, gh.Study)
+    study = opened.study
     output = Output(
         study,
         opened.histograms,

@@ -145,7 +145,7 @@ def result(opened: Opened, look: gh.Look) -> None:
     ]
     with st.container(gap="xxsmall"):
         st.markdown(plain(" ".join(filter(None, about))) or "&nbsp;")
-        st.markdown(counted(opened.export, heatmap), help=COUNTS_HELP)
+        st.markdown(counted(opened.study, heatmap), help=COUNTS_HELP)
     downloads(opened, heatmap, look)
     regions(opened, heatmap)
 

@@ -3,7 +3,8 @@
 // data.study, data.generation: whose ticks these are, and how often the server has set them.
 // data.ticked: positions of the ticked recordings. Python gets them back, all of them each time.
 // data.groups: [{ wearer, rows }], positions in the order of the list; no heading without a wearer.
-// data.rows: for each position { name, wearer, facts, share, whole, find }.
+// data.names, wearers, finds, facts, details, shares: of each recording its name, its wearer, what
+// the filter looks into, what the row says, what it says in full, and its part of the whole.
 // data.filtered: whether there is a filter; data.mostRows: the most rows that are drawn.
 // data.said: what is ticked, in words.
 // data.sections: null, or { events, of, seconds, partial } where a recording has several. Of each
@@ -111,16 +112,17 @@ class Recordings {
 
   /** Begin with the recordings of another study. */
   begin() {
-    const { groups, rows, filtered, sections } = this.data;
-    this.texts = rows.map(({ find }) => comparable(find));
+    const { groups, finds, filtered, sections } = this.data;
+    this.texts = finds.map(comparable);
     this.elements = []; // by position, made when they are needed
     this.headings = groups.map(() => null);
     this.find.value = "";
     this.find.hidden = !filtered;
     const headings = groups.filter(({ wearer }) => wearer).length;
-    this.list.classList.toggle("grouped", headings > 0);
+    this.isGrouped = headings > 0;
+    this.list.classList.toggle("grouped", this.isGrouped);
     this.list.classList.toggle("sectioned", sections !== null);
-    this.rowsWithoutSections = rows.length + headings;
+    this.rowsWithoutSections = finds.length + headings;
     this.opened = new Map(); // position of a recording: the rows of its sections
     this.beginChoices();
     this.makeRoom();
@@ -174,7 +176,7 @@ class Recordings {
 
   /** Fill the list with what matches the filter. */
   fill() {
-    const { groups, mostRows, rows } = this.data;
+    const { groups, mostRows } = this.data;
     const wanted = comparable(this.find.value);
     this.listed = groups.map((group) => group.rows.filter((i) => this.texts[i].includes(wanted)));
     this.matches = this.listed.flat();
@@ -192,7 +194,7 @@ class Recordings {
     this.note.hidden = this.matches.length > 0 && more <= 0;
     this.note.textContent = this.matches.length
       ? `and ${more.toLocaleString("en")} more: type to find them`
-      : rows.length
+      : this.texts.length
         ? "No recording matches."
         : "No recordings.";
     this.show();
@@ -204,11 +206,11 @@ class Recordings {
   }
 
   makeRow(i) {
-    const { name, wearer } = this.data.rows[i];
+    const [name, wearer] = [this.data.names[i], this.data.wearers[i]];
     const box = make("input", "");
     box.type = "checkbox";
     const names = make("span", "names", box, " ", nameOf(name, "name"));
-    if (wearer) names.append(" ", nameOf(wearer, "wearer"));
+    if (wearer && !this.isGrouped) names.append(" ", nameOf(wearer, "wearer"));
     const facts = make("span", "facts");
     const only = make("button", "only", "only");
     only.type = "button";
@@ -223,7 +225,7 @@ class Recordings {
       open.setAttribute("aria-expanded", false);
       item.prepend(open);
     }
-    return { item, box, facts, open };
+    return { item, box, said: facts, open };
   }
 
   /** Return the rows of an opened recording's sections, in the order of the file. */
@@ -243,7 +245,7 @@ class Recordings {
       const facts = make("span", "facts", clock(seconds[i][place]));
       const label = make("label", "", make("span", "names", box, " ", ...names), " ", facts);
       const item = make("li", "section", label);
-      const { name } = this.data.rows[i];
+      const name = this.data.names[i];
       item.title = `${name}\n${label.querySelector(".names").textContent.trim()}`;
       box.title = name; // of which recording it is
       Object.assign(item.dataset, { row: i, section: place });
@@ -285,19 +287,19 @@ class Recordings {
 
   /** Show what is ticked, and what the server says of each recording. */
   show() {
-    const { rows } = this.data;
+    const { names, wearers, facts, details, shares } = this.data;
     const { recordings, partial } = this.ticks;
     const isWhole = (i) => recordings.has(i) && !partial.has(i);
     this.drawn.forEach((positions, g) => {
       for (const i of positions) {
-        const { item, box, facts } = this.elements[i];
-        const row = rows[i];
+        const { item, box, said } = this.elements[i];
+        const whole = [names[i], wearers[i], details[i]].filter(Boolean).join("\n");
         set(box, "checked", isWhole(i));
         set(box, "indeterminate", partial.has(i));
-        set(facts, "textContent", row.facts);
-        set(item, "title", row.whole);
-        set(box, "title", row.whole); // said of the box to those who cannot see it
-        if (item.share !== row.share) item.style.setProperty("--share", (item.share = row.share));
+        set(said, "textContent", facts[i]);
+        set(item, "title", whole);
+        set(box, "title", whole); // said of the box to those who cannot see it
+        if (item.share !== shares[i]) item.style.setProperty("--share", (item.share = shares[i]));
       }
       if (positions.length && this.headings[g]) {
         const { box, facts } = this.headings[g];
@@ -317,8 +319,8 @@ class Recordings {
       const pressed = is.every(Boolean) ? "true" : is.some(Boolean) ? "mixed" : "false";
       set(button, "ariaPressed", pressed);
     }
-    const [some, all] = [recordings.size, rows.length].map((count) => count.toLocaleString("en"));
-    set(this.count, "textContent", `${some} of ${all}`);
+    const counts = [recordings.size, names.length].map((count) => count.toLocaleString("en"));
+    set(this.count, "textContent", counts.join(" of "));
     const isUndo = this.canUndo();
     set(this.none, "textContent", isUndo ? "Undo" : "None");
     set(

@@ -18,11 +18,9 @@ from gazeheat_core.page.component import component
 from gazeheat_core.page.session import Opened, my_visit
 from gazeheat_core.report import (
     further_wearer,
-    recording_details,
-    recording_facts,
+    recording_lines,
     ticked_in_words,
 )
-from gazeheat_core.settings import Measure
 
 # With more recordings than that, there is a filter.
 RECORDINGS_WITHOUT_FILTER = 12
@@ -43,16 +41,17 @@ def told(opened: Opened) -> dict[str, Any]:
     pooled = sum(one.counts.used for one in opened.pooled)
     asked = opened.pool.selection
     measure, parts = asked.measure, gh.shares(histograms, ticked, asked.weight)
-    people = known_people(opened)
+    shares = [parts.get(i) for i in range(len(histograms))]
+    facts, details = recording_lines(histograms, shares, measure)
     return {
         "study": opened.number,
         "generation": opened.generation,
         "ticked": sorted(ticked),
-        "groups": people.groups,
-        "rows": [
-            row(person, one, parts.get(i, 0.0) if i in ticked else None, measure)
-            for i, (person, one) in enumerate(zip(people.persons, histograms, strict=True))
-        ],
+        # By column, since the names of a thousand rows' keys take longer than what is in them.
+        **known_people(opened)._asdict(),
+        "facts": facts,
+        "details": details,
+        "shares": [round(share or 0.0, 4) for share in shares],
         "filtered": len(histograms) > RECORDINGS_WITHOUT_FILTER,
         "mostRows": MOST_ROWS,
         "said": ticked_in_words(
@@ -124,40 +123,33 @@ def counted_sections(opened: Opened) -> tuple[int, int] | None:
     return ticked, sum(counts)
 
 
-class Person(NamedTuple):
-    """What a recording's row shows, whatever is ticked and counted.
+class People(NamedTuple):
+    """What the rows of a study show, whatever is ticked and counted.
 
     Attributes
     ----------
-    name, wearer : str
-    find : str
+    groups : list of dict
+        As of `by_wearer`.
+    names, wearers : list of str
+        Of each recording; a wearer whom the name does not hold.
+    finds : list of str
         What the filter looks into.
-    names : str
-        Name and wearer, a line each.
     """
 
-    name: str
-    wearer: str
-    find: str
-    names: str
+    groups: list[dict[str, Any]]
+    names: list[str]
+    wearers: list[str]
+    finds: list[str]
 
     @classmethod
-    def of(cls, histogram: gh.RecordingHistogram, *, has_heading: bool) -> Person:
-        """Take it from a recording."""
-        name, wearer = histogram.label, further_wearer(histogram)
+    def of(cls, histograms: Sequence[gh.RecordingHistogram]) -> People:
+        """Take it from all recordings."""
         return cls(
-            name=name,
-            wearer="" if has_heading else wearer,
-            find=f"{name} {histogram.wearer} {histogram.id}",
-            names="\n".join(filter(None, (name, wearer))),
+            by_wearer(histograms),
+            [one.label for one in histograms],
+            [*map(further_wearer, histograms)],
+            [f"{one.label} {one.wearer} {one.id}" for one in histograms],
         )
-
-
-class People(NamedTuple):
-    """The persons of a study, and how they are grouped."""
-
-    groups: list[dict[str, Any]]
-    persons: list[Person]
 
 
 # A tick needs them again.
@@ -165,30 +157,11 @@ _people: WeakKeyDictionary[gh.Study, People] = WeakKeyDictionary()
 
 
 def known_people(opened: Opened) -> People:
-    """Return the persons of an open study."""
-    study = opened.export
-    assert isinstance(study, gh.Study)
+    """Return what is the same at every tick of an open study."""
+    study = opened.study
     if study not in _people:
-        groups = by_wearer(opened.histograms)
-        has_heading = any(group["wearer"] for group in groups)
-        persons = [Person.of(one, has_heading=has_heading) for one in opened.histograms]
-        _people[study] = People(groups, persons)
+        _people[study] = People.of(opened.histograms)
     return _people[study]
-
-
-def row(
-    person: Person, histogram: gh.RecordingHistogram, share: float | None, measure: Measure
-) -> dict[str, Any]:
-    """Return what a recording's row shows: its names, its facts, its part of the whole."""
-    facts = recording_facts(histogram, share)
-    return {
-        "name": person.name,
-        "wearer": person.wearer,
-        "facts": facts,
-        "share": round(share or 0.0, 4),
-        "whole": f"{person.names}\n{recording_details(histogram, share, measure, facts)}",
-        "find": person.find,
-    }
 
 
 def by_wearer(histograms: Sequence[gh.RecordingHistogram]) -> list[dict[str, Any]]:

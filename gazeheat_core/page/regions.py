@@ -39,8 +39,7 @@ def regions(opened: Opened, heatmap: gh.Heatmap) -> None:
     heatmap : Heatmap
         Of what is ticked.
     """
-    study = opened.export
-    assert isinstance(study, gh.Study)
+    study = opened.study
     selection = heatmap.selection
     numbers = opened.region_counts.look_into(
         study, selection, opened.ticked, opened.histograms, opened.regions

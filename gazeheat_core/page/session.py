@@ -191,6 +191,12 @@ class Opened:
             self.ground = self.loan.lend("picture", lambda: picture)
 
     @property
+    def study(self) -> gh.Study:
+        """The export over its picture; only once it has one."""
+        assert isinstance(self.export, gh.Study)
+        return self.export
+
+    @property
     def notices(self) -> list[str]:
         """What is to be said of the export, without what its visitor has closed."""
         return [one for one in self.export.notices if one not in self.closed]
@@ -227,21 +233,19 @@ class Opened:
     def ask(self, selection: gh.Selection) -> None:
         """Count something else; what stays the same is not counted again."""
         assert self.pool is not None
-        assert isinstance(self.export, gh.Study)
         before = self.pool.selection
         if selection == before:
             return
         if selection == replace(before, weight=selection.weight):
-            shape = self.export.grid.shape
+            shape = self.study.grid.shape
             self.pool = gh.Pool.of(self.pool.histograms, shape, selection)
         else:
-            self.pool = gh.Pool.over(self.export, selection)
+            self.pool = gh.Pool.over(self.study, selection)
 
     def checks(self) -> tuple[gh.Check, ...]:
         """Return what is to be said of the data; all samples are looked at once."""
-        assert isinstance(self.export, gh.Study)
         if self._checks is None:
-            self._checks = gh.check_study(self.export)
+            self._checks = gh.check_study(self.study)
         return self._checks
 
     def heatmap(self, scale: float) -> gh.Heatmap:
@@ -284,8 +288,7 @@ class Opened:
         SettingError
             When they do not lie on it, or are not to be told apart.
         """
-        study = self.export
-        assert isinstance(study, gh.Study)
+        study = self.study
         fitted = [snapped(one, study.grid.shape, study.size()).region for one in regions]
         check_regions(fitted)
         return fitted

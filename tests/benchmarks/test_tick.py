@@ -31,7 +31,7 @@ def redraw(opened, look):
     size = opened.export.image.size
     figure = gh.overlay_figure(heatmap, size, ADDRESS, look)
     described(opened.export.name, size, heatmap)
-    counted(opened.export, heatmap)
+    counted(opened.study, heatmap)
     return json.dumps([figure, told(opened)])
 
 
