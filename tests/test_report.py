@@ -1,9 +1,9 @@
 """Sentences about heatmaps, names of files, and the report of the command line."""
 
 import unicodedata
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
