@@ -6,6 +6,8 @@ import pytest
 
 import gazeheat_core as gh
 from gazeheat_core.exports import Limits, find_exports, open_source, read_export
+from gazeheat_core.exports.columns import Format
+from gazeheat_core.exports.finding import UnknownTableError
 from tests.builders import (
     MM,
     RIM,
@@ -248,8 +250,53 @@ def test_many_bad_folders_are_one_problem(count):
         assert len(problems) == 5
         return
     (problem,) = problems
-    assert type(problem) is gh.ColumnsError
+    # Of one that may be described, the way to do so is kept.
+    assert type(problem) is UnknownTableError
+    assert str(problem.file.path) == "f00/gaze.csv"
     contains(str(problem), f"{count} folders hold a gaze.csv that cannot be used. The first: f00")
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_an_unknown_table_beside_an_export_is_said_and_not_asked_about(count):
+    good = {f"good/{name}": data for name, data in export_files().items()}
+    unknown = {f"other{n}/gaze.csv": "a,b\n1,2\n" for n in range(count)}
+    with open_source(upload(good | unknown)) as opened:
+        (found,), (problem,) = find_exports(opened)
+    assert found.name == "good"
+    assert type(problem) is gh.ColumnsError
+    contains(
+        str(problem),
+        "other0/gaze.csv in study.zip: a table, with columns that are not known here: 'a', 'b'. "
+        "Give it alone to say which of them hold the positions.",
+    )
+
+
+def test_a_table_of_the_usual_name_with_unknown_columns_is_asked_about():
+    with open_source(upload({"gaze.csv": "t;links;oben\n0,5;10;20\n1,0;30;40\n"})) as opened:
+        found, (problem,) = find_exports(opened)
+    assert found == []
+    assert isinstance(problem, UnknownTableError)
+    contains(str(problem), "'t', 'links', 'oben'. Say which of them hold the positions.")
+    # Said which is which, it is read.
+    known = Format("Mine", "gaze", "links", "oben", time="t [s]")
+    with open_source(upload({"gaze.csv": "t;links;oben\n0,5;10;20\n1,0;30;40\n"})) as opened:
+        (found,), problems = find_exports(opened, [known])
+        (recording,) = read_export(found).recordings
+    assert problems == []
+    assert recording.sections[0].gaze.x.tolist() == [10, 30]
+
+
+@pytest.mark.parametrize(
+    ("missing", "sent_to"),
+    [
+        ("recording id", "needs the column 'recording id'"),
+        ("gaze detected in reference image", "Needs a column 'gaze detected in reference image'"),
+    ],
+)
+def test_a_table_of_pupil_cloud_without_a_column_is_sent_back_there(missing, sent_to):
+    names = gaze_columns().replace(missing, "other").split(",")
+    row = ",".join("1" for _ in names)
+    contains(refusal({"gaze.csv": f"{','.join(names)}\n{row}\n"}, gh.ColumnsError), sent_to)
 
 
 def test_many_folders_of_other_enrichments_beside_a_good_one_are_passed_over():

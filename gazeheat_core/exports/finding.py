@@ -61,6 +61,8 @@ SAFARI_LEFT = (
     "'Open \"safe\" files after downloading' in Safari's settings, under General."
 )
 
+# What a person has to do with a table that nobody has described.
+_SAY_WHICH = "Say which of them hold the positions."
 # Problems of one source that are told one by one.
 _FEW_PROBLEMS = 5
 # Tables of one source whose headers are looked at.
@@ -321,7 +323,8 @@ def find_exports(
             return [], problems
     if not found and not problems:
         problems.append(_nothing_found(everything, others, look))
-    return found, _together(problems)
+    problems = _together(problems)
+    return found, [*map(_beside_exports, problems)] if found else problems
 
 
 def _are_too_many(
@@ -342,11 +345,10 @@ def _together(problems: list[GazeheatError]) -> list[GazeheatError]:
     if len(problems) <= _FEW_PROBLEMS:
         return problems
     first = next((p for p in problems if not isinstance(p, UnmappedError)), problems[0])
-    return [
-        type(first)(
-            f"{len(problems):,} folders hold a {GAZE_FILE} that cannot be used. The first: {first}"
-        )
-    ]
+    words = f"{len(problems):,} folders hold a {GAZE_FILE} that cannot be used. The first: {first}"
+    if isinstance(first, UnknownTableError):
+        return [UnknownTableError(words, first.file, first.guess)]
+    return [type(first)(words)]
 
 
 def enrichment_name(folder: str) -> str:
@@ -691,7 +693,34 @@ def _gaze_format(looked: _Looked, members: list[SourceFile]) -> Format:
         useless = formats.FACE
     if useless is not None:
         raise UnmappedError(f"{looked.file}: {useless.hint}")
-    raise formats.unknown_header(looked.table)
+    unknown = None if _is_of_cloud(looked.table) else _unknown_table(looked.file)
+    raise unknown or formats.unknown_header(looked.table)
+
+
+def _is_of_cloud(table: Table) -> bool:
+    """Tell whether a table has a column that only tables of Pupil Cloud have."""
+    header = Header(table.columns)
+    return any(header.find(name) for one in PUPIL_CLOUD for name in (*one.recording, one.x, one.y))
+
+
+def _unknown_table(file: SourceFile) -> UnknownTableError | None:
+    """Return the error for a table whose columns nobody has described; None for no table."""
+    table = guessed_table(file, tables.read_lines(file, _LINES_BEFORE))
+    if table is None or _is_of_sections(table):
+        return None
+    return UnknownTableError(
+        f"{file}: a table, with columns that are not known here: {listed(table.columns)}. "
+        f"{_SAY_WHICH}",
+        file,
+    )
+
+
+def _beside_exports(problem: GazeheatError) -> GazeheatError:
+    """Let no question about a table keep back the exports that were found with it."""
+    if not isinstance(problem, UnknownTableError) or problem.guess is not None:
+        return problem
+    words = str(problem).removesuffix(_SAY_WHICH)
+    return ColumnsError(f"{words}Give it alone to say which of them hold the positions.")
 
 
 # --- Exports of all others -----------------------------------------------------------
@@ -883,13 +912,9 @@ def _nothing_found(files: list[SourceFile], looked: list[_Looked], look: _Look) 
                 f"{form.hint}",
                 file,
             )
-        table = guessed_table(file, tables.read_lines(file, _LINES_BEFORE))
-        if table is not None and not _is_of_sections(table):
-            return UnknownTableError(
-                f"{file}: a table, with columns that are not known here: {listed(table.columns)}. "
-                "Say which of them hold the positions.",
-                file,
-            )
+        unknown = _unknown_table(file)
+        if unknown is not None:
+            return unknown
     if look.refused is not None:
         return look.refused
     if any(file.path == _WORKBOOK for file in files):
