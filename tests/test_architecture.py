@@ -157,8 +157,8 @@ def test_arrows_between_the_page_s_rooms_run_one_way(file):
     assert rooms <= ROOMS[file.stem]
 
 
-# sources ← tables, picture ← columns ← formats, contents ← finding ← judging, surfaces ← reading
-# ← pieces; finding ← guessing
+# sources ← tables, picture ← columns ← formats, contents ← finding ← judging, surfaces, sections,
+# blocks ← reading ← studies; finding ← guessing; sections ← pieces
 STAIR = {
     "sources": set(),
     "tables": {"sources"},
@@ -170,18 +170,13 @@ STAIR = {
     "guessing": {"finding", "contents", "columns", "tables", "sources"},
     "judging": {"finding", "columns", "tables"},
     "surfaces": {"finding", "formats", "columns", "tables"},
-    "reading": {
-        "judging",
-        "surfaces",
-        "finding",
-        "contents",
-        "formats",
-        "columns",
-        "tables",
-        "picture",
-    }
-    | {"sources"},
-    "pieces": {"reading", "finding", "sources"},
+    "sections": {"finding", "formats", "columns", "tables", "sources"},
+    "blocks": {"finding", "contents", "formats", "columns", "tables"},
+    "reading": {"blocks", "sections", "judging", "surfaces", "picture"}
+    | {"finding", "contents", "tables"},
+    "studies": {"reading", "blocks", "sections", "judging", "picture"}
+    | {"finding", "contents", "tables"},
+    "pieces": {"sections", "finding", "sources"},
 }
 STAIR["__init__"] = set(STAIR)
 EXPORTS = sorted((CORE / "exports").glob("*.py"))
