@@ -18,7 +18,8 @@ CORE_FILES = sorted(CORE.rglob("*.py"))
 
 # errors ← settings, model ← grid, corrections, png ← tracks ← stuck, windows ← study ← exports,
 # selection ← pooling, library, cache ← heatmap, account, regions, checks ← scale, colormaps,
-# parallel ← contours ← images, chart ← report, figure, bundle ← output ← cli ← page ← __main__
+# parallel ← contours ← images, chart ← report, naming, figure, bundle ← paper ← output ← cli
+# ← page ← __main__
 MODEL = {"errors", "model"}
 TRACKS = {"grid", "tracks"}
 MAY_IMPORT = {
@@ -49,13 +50,15 @@ MAY_IMPORT = {
     "contours": MODEL | {"settings", "heatmap", "colormaps", "scale"},
     "images": MODEL | {"settings", "heatmap", "colormaps", "contours", "png", "scale"},
     "chart": MODEL | {"settings", "heatmap", "colormaps", "contours", "scale"},
-    "report": MODEL | {"account", "heatmap", "library", "scale", "selection", "settings", "study"},
+    "report": MODEL | {"heatmap", "library", "scale", "selection", "settings", "study"},
+    "naming": MODEL | {"selection"},
+    "paper": MODEL | {"account", "heatmap", "report", "scale", "selection", "settings", "study"},
     "figure": MODEL
     | {"account", "colormaps", "contours", "heatmap", "images", "png", "scale", "settings"},
     "bundle": MODEL
     | {"account", "heatmap", "pooling", "regions", "selection", "settings", "study"},
     "output": MODEL
-    | {"account", "bundle", "checks", "figure", "heatmap", "images", "regions", "report"}
+    | {"account", "bundle", "checks", "figure", "heatmap", "images", "naming", "paper", "regions"}
     | {"scale", "selection", "settings", "study"},
 }
 BELOW = set(MAY_IMPORT)
