@@ -57,10 +57,10 @@ from gazeheat_core.figure import FIGURE_KINDS
 from gazeheat_core.heatmap import make_heatmap
 from gazeheat_core.images import IMAGE_FILES, ImageFile
 from gazeheat_core.model import Export, ReferenceImage
+from gazeheat_core.naming import free_stem
 from gazeheat_core.output import FILE_KINDS, FigureAsked, FileKind, Output
 from gazeheat_core.parallel import PendingStudy, open_executor, submit_export
 from gazeheat_core.regions import Region, check_regions
-from gazeheat_core.report import free_stem
 from gazeheat_core.sample import sample_zip
 from gazeheat_core.scale import colour_scale
 from gazeheat_core.selection import (

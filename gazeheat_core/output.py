@@ -21,9 +21,10 @@ from gazeheat_core.errors import SettingError
 from gazeheat_core.figure import FigureKind, draw_figure
 from gazeheat_core.heatmap import Heatmap, place_px
 from gazeheat_core.images import ImageFile, render_files
+from gazeheat_core.naming import file_name
+from gazeheat_core.paper import caption, methods_text
 from gazeheat_core.regions import Region, RegionNumbers, look_into
 from gazeheat_core.regions import as_json as regions_as_json
-from gazeheat_core.report import caption, file_name, methods_text
 from gazeheat_core.scale import colour_scale
 from gazeheat_core.selection import RecordingHistogram, is_of_fixations
 from gazeheat_core.settings import FigureStyle, Look

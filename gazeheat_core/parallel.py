@@ -31,18 +31,15 @@ from typing import Any
 from gazeheat_core.cache import StudyCache
 from gazeheat_core.errors import ClusterError, GazeheatError, SourceError
 from gazeheat_core.exports import FoundExport, check_problems, find_exports, open_source
-from gazeheat_core.exports.reading import (
-    Described,
-    OnRows,
+from gazeheat_core.exports.blocks import fixations_left_out, fixations_table, gaze_table
+from gazeheat_core.exports.contents import OnRows
+from gazeheat_core.exports.reading import read_export
+from gazeheat_core.exports.sections import Described, read_sections
+from gazeheat_core.exports.studies import (
     TableTracks,
-    fixations_left_out,
-    fixations_table,
-    gaze_table,
     judge_again,
     make_study,
     no_tracks,
-    read_export,
-    read_sections,
     read_tracks,
 )
 from gazeheat_core.exports.tables import Span, split_lines

@@ -18,7 +18,8 @@ CORE_FILES = sorted(CORE.rglob("*.py"))
 
 # errors ← settings, model ← grid, corrections, png ← tracks ← stuck, windows ← study ← exports,
 # selection ← pooling, library, cache ← heatmap, account, regions, checks ← scale, colormaps,
-# parallel ← contours ← images, chart ← report, figure, bundle ← output ← cli ← page ← __main__
+# parallel ← contours ← images, chart ← report, naming, figure, bundle ← paper ← output ← cli
+# ← page ← __main__
 MODEL = {"errors", "model"}
 TRACKS = {"grid", "tracks"}
 MAY_IMPORT = {
@@ -49,13 +50,15 @@ MAY_IMPORT = {
     "contours": MODEL | {"settings", "heatmap", "colormaps", "scale"},
     "images": MODEL | {"settings", "heatmap", "colormaps", "contours", "png", "scale"},
     "chart": MODEL | {"settings", "heatmap", "colormaps", "contours", "scale"},
-    "report": MODEL | {"account", "heatmap", "library", "scale", "selection", "settings", "study"},
+    "report": MODEL | {"heatmap", "library", "scale", "selection", "settings", "study"},
+    "naming": MODEL | {"selection"},
+    "paper": MODEL | {"account", "heatmap", "report", "scale", "selection", "settings", "study"},
     "figure": MODEL
     | {"account", "colormaps", "contours", "heatmap", "images", "png", "scale", "settings"},
     "bundle": MODEL
     | {"account", "heatmap", "pooling", "regions", "selection", "settings", "study"},
     "output": MODEL
-    | {"account", "bundle", "checks", "figure", "heatmap", "images", "regions", "report"}
+    | {"account", "bundle", "checks", "figure", "heatmap", "images", "naming", "paper", "regions"}
     | {"scale", "selection", "settings", "study"},
 }
 BELOW = set(MAY_IMPORT)
@@ -157,8 +160,8 @@ def test_arrows_between_the_page_s_rooms_run_one_way(file):
     assert rooms <= ROOMS[file.stem]
 
 
-# sources ← tables, picture ← columns ← formats, contents ← finding ← judging, surfaces ← reading
-# ← pieces; finding ← guessing
+# sources ← tables, picture ← columns ← formats, contents ← finding ← judging, surfaces, sections,
+# blocks ← reading ← studies; finding ← guessing; sections ← pieces
 STAIR = {
     "sources": set(),
     "tables": {"sources"},
@@ -170,18 +173,13 @@ STAIR = {
     "guessing": {"finding", "contents", "columns", "tables", "sources"},
     "judging": {"finding", "columns", "tables"},
     "surfaces": {"finding", "formats", "columns", "tables"},
-    "reading": {
-        "judging",
-        "surfaces",
-        "finding",
-        "contents",
-        "formats",
-        "columns",
-        "tables",
-        "picture",
-    }
-    | {"sources"},
-    "pieces": {"reading", "finding", "sources"},
+    "sections": {"finding", "formats", "columns", "tables", "sources"},
+    "blocks": {"finding", "contents", "formats", "columns", "tables"},
+    "reading": {"blocks", "sections", "judging", "surfaces", "picture"}
+    | {"finding", "contents", "tables"},
+    "studies": {"reading", "blocks", "sections", "judging", "picture"}
+    | {"finding", "contents", "tables"},
+    "pieces": {"sections", "finding", "sources"},
 }
 STAIR["__init__"] = set(STAIR)
 EXPORTS = sorted((CORE / "exports").glob("*.py"))

@@ -23,7 +23,7 @@ from gazeheat_core import cache as cache_module
 from gazeheat_core import parallel
 from gazeheat_core.cache import StudyCache, open_cache
 from gazeheat_core.cli import main
-from gazeheat_core.exports import reading
+from gazeheat_core.exports import blocks
 from gazeheat_core.grid import Grid
 from gazeheat_core.study import RecordingTracks, SectionTracks
 from gazeheat_core.tracks import NO_TIME
@@ -67,7 +67,7 @@ def refuse_to_read(monkeypatch, *, digests=True):
     def refuse(*_, **__):
         raise AssertionError("nothing should be read any more")
 
-    monkeypatch.setattr(reading, "iter_blocks", refuse)
+    monkeypatch.setattr(blocks, "iter_blocks", refuse)
     monkeypatch.setattr(parallel, "read_part", refuse)
     if digests:
         large = ("gaze.csv", "fixations.csv")

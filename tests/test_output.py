@@ -15,7 +15,7 @@ import gazeheat_core as gh
 from gazeheat_core.account import find_account
 from gazeheat_core.bundle import recordings_csv
 from gazeheat_core.output import FILE_KINDS, FigureAsked, Output
-from gazeheat_core.report import caption, methods_text
+from gazeheat_core.paper import caption, methods_text
 from gazeheat_core.settings import FigureStyle
 from tests.builders import Row, export_zip
 

@@ -2,8 +2,9 @@
 
 A stair: `sources` opens files as streams, `tables` makes typed columns of them and `picture`
 the reference image, `formats` knows what columns are called, `finding` what files are called,
-`guessing` what a table holds that is not known, `reading` makes an export of what was found, and
-`pieces` knows what belongs together.
+`guessing` what a table holds that is not known, `sections` reads the list of sections and `blocks`
+the tables of gaze and fixations, `reading` makes an export of what was found and `studies` a
+study, and `pieces` knows what belongs together.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gazeheat_core.errors import GazeheatError, PictureError, UnmappedError
+from gazeheat_core.exports.contents import OnRows
 from gazeheat_core.exports.finding import FoundExport, find_exports
 from gazeheat_core.exports.judging import (
     count_thousandfold_samples,
@@ -31,7 +33,7 @@ from gazeheat_core.exports.picture import (
     same_aspect,
 )
 from gazeheat_core.exports.pieces import Pieces, sources_of, with_sections
-from gazeheat_core.exports.reading import OnRows, read_export, read_study
+from gazeheat_core.exports.reading import read_export
 from gazeheat_core.exports.sources import (
     LIMITS,
     Given,
@@ -41,6 +43,7 @@ from gazeheat_core.exports.sources import (
     looks_like_zip,
     open_source,
 )
+from gazeheat_core.exports.studies import read_study
 from gazeheat_core.exports.surfaces import doubt_shape
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import (

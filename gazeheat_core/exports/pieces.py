@@ -22,7 +22,7 @@ from gazeheat_core.exports.finding import (
     find_exports,
     is_picture,
 )
-from gazeheat_core.exports.reading import Described, describe_recordings
+from gazeheat_core.exports.sections import Described, describe_recordings
 from gazeheat_core.exports.sources import (
     MIB,
     Given,

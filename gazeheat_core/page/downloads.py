@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 import gazeheat_core as gh
+from gazeheat_core.naming import file_stem
 from gazeheat_core.output import FigureAsked, FileKind, Output
 from gazeheat_core.page.component import component
 from gazeheat_core.page.server import File
 from gazeheat_core.page.session import Opened
-from gazeheat_core.report import file_stem
 from gazeheat_core.settings import DPI, WIDTH_MM
 
 _WORDS = {

@@ -9,6 +9,7 @@ import streamlit as st
 
 import gazeheat_core as gh
 from gazeheat_core.bundle import regions_csv
+from gazeheat_core.naming import file_name, file_stem
 from gazeheat_core.page.component import component
 from gazeheat_core.page.server import File
 from gazeheat_core.page.session import Opened, my_visit
@@ -19,7 +20,6 @@ from gazeheat_core.regions import (
     region_words,
     share_title,
 )
-from gazeheat_core.report import file_name, file_stem
 
 KEY = "regions"
 _HOW = "Drag a rectangle over the picture, or type its corners."

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 import gazeheat_core as gh
 from gazeheat_core.exports import find_exports
-from gazeheat_core.exports.reading import read_study
+from gazeheat_core.exports.studies import read_study
 from gazeheat_core.page.session import Opened, Visit
 from tests.benchmarks.data import RECORDINGS, GazeStream, made_export, photo, source_files
 from tests.benchmarks.measure import memory_bytes, reset_peak, seconds, settle_memory

@@ -21,7 +21,8 @@ from gazeheat_core.cache import StudyCache
 from gazeheat_core.exports import find_exports, open_source
 from gazeheat_core.exports.columns import find_layout
 from gazeheat_core.exports.picture import read_picture
-from gazeheat_core.exports.reading import read_images, read_study
+from gazeheat_core.exports.reading import read_images
+from gazeheat_core.exports.studies import read_study
 from gazeheat_core.exports.tables import parse_block, read_blocks
 from gazeheat_core.page.session import Opened
 from gazeheat_core.parallel import open_executor, submit_export
