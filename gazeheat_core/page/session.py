@@ -63,6 +63,9 @@ class Opened:
         Tells the studies of a visit apart; never used twice.
     export : Export or Study
         An export as long as it waits for a picture, then a study.
+    looked_at : str
+        The name that it came with, which is that of what was looked at; it stays when the study
+        is called otherwise.
     shared : Study or None
         The study as other visitors have it open too, from the server's folder.
     ticked : set of int
@@ -103,6 +106,7 @@ class Opened:
 
     number: int
     export: gh.Export | gh.Study
+    looked_at: str = ""
     shared: gh.Study | None = None
     ticked: set[int] = field(default_factory=set)
     sections: dict[int, set[int]] = field(default_factory=dict)
@@ -446,8 +450,9 @@ class Visit:
         self.give_up_undo()
         self.check_room(export.title)
         shared = export if is_shared and isinstance(export, gh.Study) else None
+        looked_at = export.name
         export = told_apart(export, self.opened.values())
-        opened = Opened(next(self.numbers), export, shared)
+        opened = Opened(next(self.numbers), export, looked_at, shared)
         self._check_size(opened)
         self.opened[opened.number] = opened
         self.chosen = opened.number
