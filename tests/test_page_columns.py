@@ -1,6 +1,7 @@
 """A table that nobody has described, on the page: what is asked, and what is kept of it."""
 
 import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -167,6 +168,79 @@ def test_pictures_that_come_while_a_table_waits_are_found_by_their_names():
     page = click(page, "Read the table")
     studies = [one.export for one in visit_of(page).opened.values()]
     assert [(one.name, one.size()) for one in studies] == [("0", (1200, 900)), ("1", (1000, 700))]
+
+
+# --- Answers in the page's address ----------------------------------------------------
+
+
+def in_address(page):
+    """What the address says of columns; None where it says nothing."""
+    text = page.query_params.get("columns")
+    return text[-1] if isinstance(text, list) else text
+
+
+def test_the_address_says_the_last_answers_until_clear():
+    page = drop(app(), p1__csv=table())
+    assert in_address(page) is None
+    page = click(answer(page, "The positions are", "Percent, from 0 to 100"), "Read the table")
+    text = in_address(page)
+    values = json.loads(text)
+    assert text == json.dumps(values, separators=(",", ":"))
+    assert (values["x"], values["y"], values["frame"]) == ("eye_x", "eye_y", [0, 0, 100, 100])
+    assert (values["time"], values["recording"]) == ("time [ms]", ["person"])
+    # A file that is given later counts more, also for the table that was asked about.
+    page = drop(page, columns__json=answers(frame=(0.0, 0.0, 1000.0, 700.0)))
+    assert json.loads(in_address(page))["frame"] == [0, 0, 1000, 700]
+    page = drop(page, p2__csv=table())
+    assert [one.export.frame[2] for one in visit_of(page).opened.values()] == [100, 1000]
+    page = click(page, "Clear")
+    assert in_address(page) is None
+    assert subjects(drop(page, p3__csv=table())) == [QUESTION]
+
+
+def test_a_table_opens_without_a_question_at_an_address_with_its_answers():
+    first = click(drop(app(), p1__csv=table(), wall__png=picture()), "Read the table")
+    page = app(columns=in_address(first), scale="7.0")
+    page = drop(page, p2__csv=table("Ben"), wall__png=picture())
+    assert (said(page), line(page)) == ([], ALL)
+    # What else the address says stays.
+    assert in_address(page) == in_address(first)
+    # Of other columns it says nothing.
+    assert subjects(drop(page, p3__csv=table(columns=["a", "b", "c", "d"]))) == [QUESTION]
+
+
+GOOD = answers().decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "[" * 1_500,
+        "[1]",
+        GOOD.replace("gaze", "<b>"),
+        GOOD.replace('"x"', '"z"'),
+        answers(frame=(0.0, 0.0, 0.0, 1.0)).decode(),
+        # Good, but longer than any that the page writes.
+        GOOD + " " * 2_000,
+    ],
+    ids=range(8),
+)
+def test_an_address_that_says_nothing_of_columns_is_passed_over(text):
+    page = app(columns=text)
+    assert (said(page), infos(page), visit_of(page).given_answer) == ([], [], None)
+    assert subjects(drop(page, p1__csv=table())) == [QUESTION]
+
+
+def test_answers_that_are_too_long_for_an_address_are_not_in_it():
+    columns = [*COLUMNS[:2], "\u00e4" * 200 + "x", "\u00e4" * 200 + "y"]
+    page = drop(app(), p1__csv=table())
+    page = click(page, "Read the table")
+    assert in_address(page) is not None
+    page = click(drop(page, p2__csv=table(columns=columns)), "Read the table")
+    assert (said(page), in_address(page)) == ([], None)
+    assert len(visit_of(page).opened) == 2
 
 
 # --- Pictures that come after a table of several stimuli ------------------------------

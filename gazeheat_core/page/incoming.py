@@ -96,7 +96,7 @@ def read_files(visit: Visit, files: list[UploadedFile]) -> None:
     account = None if is_answers(files[0]) else lone_account(files)
     if account is not None:
         if account.columns is not None:
-            visit.given_answer = account.columns
+            visit.keep_answer(account.columns)
             with my_turn():
                 for waiting in [*visit.waiting]:
                     read_waiting(visit, waiting, [account.columns])
@@ -129,8 +129,8 @@ def take_answers(
             others.append(file)
             continue
         with visit.in_words():
-            visit.given_answer = read_answers(file.getvalue(), file.name)
-            known.append(visit.given_answer)
+            known.append(read_answers(file.getvalue(), file.name))
+            visit.keep_answer(known[-1])
     if known and not others and not visit.waiting:
         visit.said.append(
             f"{shown(files[0].name)}: kept for the next table with these columns. Drop it next."
@@ -328,7 +328,7 @@ def take_picture(opened: Opened, data: bytes, name: str) -> None:
 def use_answers(waiting: Waiting, form: Format, header: tuple[str, ...]) -> None:
     """Read what waits as its visitor says, and later tables with these columns alike."""
     visit = my_visit()
-    visit.answers[header] = form
+    visit.keep_answer(form, header)
     with visit.taking(), my_turn():
         read_waiting(visit, waiting, [form])
     return_memory()
