@@ -1,6 +1,10 @@
 """A table that nobody has described, on the page: what is asked, and what is kept of it."""
 
+import io
+import json
 from dataclasses import replace
+
+import pytest
 
 import gazeheat_core as gh
 from gazeheat_core.exports.guessing import read_answers, write_answers
@@ -164,6 +168,162 @@ def test_pictures_that_come_while_a_table_waits_are_found_by_their_names():
     page = click(page, "Read the table")
     studies = [one.export for one in visit_of(page).opened.values()]
     assert [(one.name, one.size()) for one in studies] == [("0", (1200, 900)), ("1", (1000, 700))]
+
+
+# --- Answers in the page's address ----------------------------------------------------
+
+
+def in_address(page):
+    """What the address says of columns; None where it says nothing."""
+    text = page.query_params.get("columns")
+    return text[-1] if isinstance(text, list) else text
+
+
+def test_the_address_says_the_last_answers_until_clear():
+    page = drop(app(), p1__csv=table())
+    assert in_address(page) is None
+    page = click(answer(page, "The positions are", "Percent, from 0 to 100"), "Read the table")
+    text = in_address(page)
+    values = json.loads(text)
+    assert text == json.dumps(values, separators=(",", ":"))
+    assert (values["x"], values["y"], values["frame"]) == ("eye_x", "eye_y", [0, 0, 100, 100])
+    assert (values["time"], values["recording"]) == ("time [ms]", ["person"])
+    # A file that is given later counts more, also for the table that was asked about.
+    page = drop(page, columns__json=answers(frame=(0.0, 0.0, 1000.0, 700.0)))
+    assert json.loads(in_address(page))["frame"] == [0, 0, 1000, 700]
+    page = drop(page, p2__csv=table())
+    assert [one.export.frame[2] for one in visit_of(page).opened.values()] == [100, 1000]
+    page = click(page, "Clear")
+    assert in_address(page) is None
+    assert subjects(drop(page, p3__csv=table())) == [QUESTION]
+
+
+def test_a_table_opens_without_a_question_at_an_address_with_its_answers():
+    first = click(drop(app(), p1__csv=table(), wall__png=picture()), "Read the table")
+    page = app(columns=in_address(first), scale="7.0")
+    page = drop(page, p2__csv=table("Ben"), wall__png=picture())
+    assert (said(page), line(page)) == ([], ALL)
+    # What else the address says stays.
+    assert in_address(page) == in_address(first)
+    # Of other columns it says nothing.
+    assert subjects(drop(page, p3__csv=table(columns=["a", "b", "c", "d"]))) == [QUESTION]
+
+
+GOOD = answers().decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "[" * 1_500,
+        "[1]",
+        GOOD.replace("gaze", "<b>"),
+        GOOD.replace('"x"', '"z"'),
+        answers(frame=(0.0, 0.0, 0.0, 1.0)).decode(),
+        # Good, but longer than any that the page writes.
+        GOOD + " " * 2_000,
+    ],
+    ids=range(8),
+)
+def test_an_address_that_says_nothing_of_columns_is_passed_over(text):
+    page = app(columns=text)
+    assert (said(page), infos(page), visit_of(page).given_answer) == ([], [], None)
+    assert subjects(drop(page, p1__csv=table())) == [QUESTION]
+
+
+def test_answers_that_are_too_long_for_an_address_are_not_in_it():
+    columns = [*COLUMNS[:2], "\u00e4" * 200 + "x", "\u00e4" * 200 + "y"]
+    page = drop(app(), p1__csv=table())
+    page = click(page, "Read the table")
+    assert in_address(page) is not None
+    page = click(drop(page, p2__csv=table(columns=columns)), "Read the table")
+    assert (said(page), in_address(page)) == ([], None)
+    assert len(visit_of(page).opened) == 2
+
+
+# --- Pictures that come after a table of several stimuli ------------------------------
+
+
+def of_pictures(*names, file="both__csv"):
+    """A table of a known format with gaze on several pictures; as the page opens it."""
+    rows = [("Ada", name, *place) for name in names for place in PLACES]
+    columns = ["Recording name", "Presented Media name", "Gaze point X [MCSpx]"]
+    return {file: builders.lines([*columns, "Gaze point Y [MCSpx]"], *rows).encode()}
+
+
+def sizes(page):
+    """The open studies' names and the sizes of their pictures; None for one that waits."""
+    return {
+        one.export.name: one.export.image and one.export.size()
+        for one in visit_of(page).opened.values()
+    }
+
+
+SMALL, LARGE = (1000, 700), (1200, 900)
+
+
+@pytest.mark.parametrize("way", ["anywhere", "ZIP", "place of the missing picture"])
+def test_pictures_that_come_later_are_given_by_name(way):
+    page = drop(app(), **of_pictures("Shelf.png", "poster.jpg", "door"))
+    assert sizes(page) == {"Shelf": None, "poster": None, "door": None}
+    files = {"POSTER.png": picture(LARGE), "shelf.PNG": picture(SMALL)}
+    if way == "ZIP":
+        page = drop(page, p__zip=builders.write_zip(io.BytesIO(), files).getvalue())
+    else:
+        place = page.file_uploader[way != "anywhere"]
+        place.set_value([(name, data, "") for name, data in files.items()])
+        page = check(page.run())
+    assert sizes(page) == {"Shelf": SMALL, "poster": LARGE, "door": None}
+    assert infos(page)[0] == "2 pictures given by name: POSTER.png to poster, shelf.PNG to Shelf."
+    assert said(page) == []
+
+
+def test_a_picture_alone_goes_to_the_study_of_its_name_else_to_the_chosen():
+    page = drop(app(), **of_pictures("a.png", "b.png"))
+    b = [*visit_of(page).opened.values()][1]
+    assert visit_of(page).chosen == b.number
+    page = drop(page, a__jpg=picture(SMALL))
+    assert sizes(page) == {"a": SMALL, "b": None}
+    assert infos(page)[0] == "1 picture given by name: a.jpg to a."
+    # None waits for another of this name.
+    page = drop(page, a__jpg=picture(LARGE))
+    assert sizes(page) == {"a": SMALL, "b": LARGE}
+    assert not any("given by name" in one for one in infos(page))
+
+
+def test_pictures_that_belong_to_no_study_are_named():
+    page = drop(app(), **of_pictures("a.png", "b.png"))
+    page = drop(page, a__png=picture(SMALL), c__png=picture(), d__png=picture())
+    assert sizes(page) == {"a": SMALL, "b": None}
+    assert said(page) == [
+        "c.png, d.png: no study that waits for a picture is called so. The names of those that "
+        "wait: 'b'. Name the pictures so, or choose a study and give its picture alone."
+    ]
+    page = drop(page, b__png=picture(LARGE), a__png=picture(LARGE))
+    assert sizes(page) == {"a": SMALL, "b": LARGE}
+    assert said(page)[0].startswith("a.png: no other study waits for a picture.")
+
+
+def test_of_studies_of_one_name_each_gets_one_and_a_new_name_serves_too():
+    page = drop(app(), **of_pictures("a.png", "b.png", file="one__csv"))
+    page = drop(page, **of_pictures("a.png", "b.png", file="two__csv"))
+    visit_of(page).rename(0, "wall")
+    page = drop(page, wall__png=picture(SMALL), a__png=picture(LARGE))
+    assert sizes(page) == {"wall": SMALL, "b": None, "a (2)": LARGE, "b (2)": None}
+    visit_of(page).chosen = 1
+    # Of two that wait, the one that is shown.
+    page = drop(check(page.run()), b__png=picture(SMALL))
+    assert sizes(page) == {"wall": SMALL, "b": SMALL, "a (2)": LARGE, "b (2)": None}
+
+
+def test_a_picture_that_cannot_be_used_leaves_its_study_waiting_and_the_others_get_theirs():
+    page = drop(app(), **of_pictures("a.png", "b.png"))
+    page = drop(page, a__png=b"no picture", b__png=picture(SMALL))
+    assert sizes(page) == {"a": None, "b": SMALL}
+    assert [one.partition(":")[0] for one in said(page)] == ["a.png"]
+    assert infos(page)[0] == "1 picture given by name: b.png to b."
 
 
 def test_a_known_table_without_its_size_comes_with_all_else_filled_in():

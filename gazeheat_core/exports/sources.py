@@ -72,6 +72,9 @@ class Limits:
         is what.
     answers_bytes : int
         A file that says which column of a table is what.
+    address_characters : int
+        The same in the page's address. Each may take three bytes there, and web servers refuse
+        an address of more than 8,000.
     form_bytes : int
         What a visitor writes for a figure: its heading and its caption.
     session_exports, session_bytes : int
@@ -111,6 +114,7 @@ class Limits:
     kept_bytes: int = 64 * MIB
     waiting_bytes: int = 256 * MIB
     answers_bytes: int = MIB // 4
+    address_characters: int = 2_000
     form_bytes: int = 20_000
     session_exports: int = 100
     session_bytes: int = 4 * GIB

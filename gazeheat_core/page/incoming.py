@@ -16,7 +16,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 import gazeheat_core as gh
-from gazeheat_core.errors import listed, shown
+from gazeheat_core.errors import listed, many, shown
 from gazeheat_core.exports import (
     LIMITS,
     FoundExport,
@@ -96,7 +96,7 @@ def read_files(visit: Visit, files: list[UploadedFile]) -> None:
     account = None if is_answers(files[0]) else lone_account(files)
     if account is not None:
         if account.columns is not None:
-            visit.given_answer = account.columns
+            visit.keep_answer(account.columns)
             with my_turn():
                 for waiting in [*visit.waiting]:
                     read_waiting(visit, waiting, [account.columns])
@@ -129,8 +129,8 @@ def take_answers(
             others.append(file)
             continue
         with visit.in_words():
-            visit.given_answer = read_answers(file.getvalue(), file.name)
-            known.append(visit.given_answer)
+            known.append(read_answers(file.getvalue(), file.name))
+            visit.keep_answer(known[-1])
     if known and not others and not visit.waiting:
         visit.said.append(
             f"{shown(files[0].name)}: kept for the next table with these columns. Drop it next."
@@ -213,10 +213,7 @@ def take_pieces(visit: Visit, source: Given) -> None:
             keep_pieces(visit, pieces)
         else:
             opened = visit.opened[visit.chosen]
-            if pieces.picture is not None:
-                with visit.in_words():
-                    data = pieces.picture.read(LIMITS.picture_bytes)
-                    take_picture(opened, data, str(pieces.picture))
+            give_pictures(visit, opened, [file for file in files if is_picture(file.name)])
             if pieces.sections is not None:
                 with visit.in_words():
                     opened.describe(with_sections(opened.export, pieces.sections))
@@ -241,16 +238,86 @@ def keep_pieces(visit: Visit, pieces: Pieces) -> None:
     )
 
 
-def take_only_picture(opened: Opened, file: UploadedFile) -> None:
-    """Read the picture that a study was waiting for, and run the page again with it."""
+def take_missing_pictures(opened: Opened, files: list[UploadedFile]) -> None:
+    """Read the picture that a study was waiting for, or those of several, and run anew."""
     visit = my_visit()
     visit.uploader += 1
     try:
         with visit.taking(), visit.in_words(), my_turn():
-            take_picture(opened, file.read(), file.name)
+            uploads = [gh.Upload(file.name, file) for file in files]
+            with open_source(uploads) as pictures:
+                give_pictures(visit, opened, pictures)
     finally:
-        release([file])
+        release(files)
     st.rerun()
+
+
+def give_pictures(visit: Visit, chosen: Opened, pictures: Sequence[SourceFile]) -> None:
+    """Give each picture to the open study that waits for one of its name, and say so.
+
+    Parameters
+    ----------
+    visit : Visit
+    chosen : Opened
+        Is asked first, and gets a picture that came alone and that no study waits for.
+    pictures : sequence of SourceFile
+        One that cannot be used is said; its study waits on.
+    """
+    waiting = [
+        one
+        for one in (chosen, *(other for other in visit.opened.values() if other is not chosen))
+        if one.export.image is None
+    ]
+    given, unmatched = [], []
+    for picture in pictures:
+        name = plain_name(picture.name)
+        own = next((one for one in waiting if name in plain_names(one)), None)
+        if own is not None:
+            waiting.remove(own)
+        elif len(pictures) == 1:
+            own = chosen
+        else:
+            unmatched.append(picture)
+            continue
+        with visit.in_words():
+            take_picture(own, picture.read(LIMITS.picture_bytes), str(picture))
+            if own is not chosen or len(pictures) > 1:
+                given.append(f"{shown(picture.name)} to {own.export.name}")
+    if given:
+        visit.said.append(
+            f"{many(len(given), 'picture')} given by name: {listed(given, quote='')}."
+        )
+    if unmatched:
+        left = [one for one in visit.opened.values() if one.export.image is None]
+        expected = listed(list(dict.fromkeys(one.looked_at for one in left)))
+        visit.problems.append(
+            f"{listed(unmatched, quote='')}: "
+            + (
+                "no study that waits for a picture is called so. The names of those that wait: "
+                f"{expected}. Name the pictures so, or choose a study and give its picture alone."
+                if expected
+                else "no other study waits for a picture. To replace one, choose its study and "
+                "give the picture alone."
+            )
+        )
+
+
+def plain_names(opened: Opened) -> set[str]:
+    """Return what a picture of an open study may be called: as it came, or as it is called."""
+    return {plain_name(opened.looked_at), plain_name(opened.export.name)}
+
+
+def plain_name(name: str) -> str:
+    """Return a name without a picture's ending, in small letters, as long as studies have it.
+
+    Examples
+    --------
+    >>> plain_name("Shelf.PNG"), plain_name("shelf 1.5")
+    ('shelf', 'shelf 1.5')
+    """
+    while is_picture(name):
+        name = PurePosixPath(name).stem
+    return shown(name).casefold()
 
 
 def take_picture(opened: Opened, data: bytes, name: str) -> None:
@@ -261,7 +328,7 @@ def take_picture(opened: Opened, data: bytes, name: str) -> None:
 def use_answers(waiting: Waiting, form: Format, header: tuple[str, ...]) -> None:
     """Read what waits as its visitor says, and later tables with these columns alike."""
     visit = my_visit()
-    visit.answers[header] = form
+    visit.keep_answer(form, header)
     with visit.taking(), my_turn():
         read_waiting(visit, waiting, [form])
     return_memory()
@@ -440,12 +507,16 @@ def are_awaited(visit: Visit, found: Sequence[FoundExport]) -> bool:
 
 
 def are_pieces(files: Sequence[SourceFile]) -> bool:
-    """Tell whether files are a picture, sections or fixations, and no others."""
+    """Tell whether files are a picture, sections or fixations, and no others.
+
+    Beside an open study there may be several pictures.
+    """
     pieces = Pieces.among(files)
     is_known = pieces.picture is not None or pieces.sections is not None
+    if my_visit().chosen is None:
+        return is_known and len(pieces.files) == len(files)
     # Fixations alone may be all that an export has.
-    is_known = is_known or my_visit().chosen is not None
-    return is_known and len(pieces.files) == len(files)
+    return all(is_picture(file.name) or file in pieces.files for file in files)
 
 
 def show_progress(place: DeltaGenerator, name: str) -> Callable[[int, float], None]:

@@ -9,7 +9,7 @@ from gazeheat_core.exports import LIMITS
 from gazeheat_core.exports.judging import gaze_reach
 from gazeheat_core.model import Frame, Size
 from gazeheat_core.page.frame import centred
-from gazeheat_core.page.incoming import take_only_picture
+from gazeheat_core.page.incoming import take_missing_pictures
 from gazeheat_core.page.markup import plain
 from gazeheat_core.page.session import Opened, my_visit
 
@@ -31,18 +31,20 @@ def ask_for_picture(opened: Opened) -> None:
         reason = export.image_problem or "This export holds no reference image."
         st.markdown(plain(reason))
         on_screen = isinstance(export, gh.Export) and export.is_on_screen
-        picture = st.file_uploader(
+        pictures = st.file_uploader(
             _asked_for(export),
+            accept_multiple_files=True,
             key=f"picture-{my_visit().uploader}",
             help="A JPEG, PNG, HEIC or AVIF file. "
             + (
                 _needed(export)
                 if export.unit == "px"
                 else "It must show the whole surface and nothing else."
-            ),
+            )
+            + " Of several, each goes to the study that is called like it.",
         )
-        if picture is not None:
-            take_only_picture(opened, picture)
+        if pictures:
+            take_missing_pictures(opened, pictures)
         if isinstance(export, gh.Export) and (on_screen or export.unit == "normalized"):
             st.markdown(
                 "Or draw the heatmap on a plain ground of the size of the screen or picture:"

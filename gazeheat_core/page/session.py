@@ -6,6 +6,7 @@ import ctypes
 import gc
 import io
 import itertools
+import json
 import logging
 import threading
 import time
@@ -20,7 +21,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 import gazeheat_core as gh
 from gazeheat_core.errors import shown
 from gazeheat_core.exports import LIMITS, Pieces, SourceFile, Upload, formats
-from gazeheat_core.exports.columns import Format, recognise
+from gazeheat_core.exports.columns import Format, recognise, to_values
+from gazeheat_core.exports.guessing import read_answers
 from gazeheat_core.exports.judging import doubt_picture
 from gazeheat_core.exports.sources import GIB, MIB, Given, Piece
 from gazeheat_core.page.server import File, Loan, close_session
@@ -63,6 +65,9 @@ class Opened:
         Tells the studies of a visit apart; never used twice.
     export : Export or Study
         An export as long as it waits for a picture, then a study.
+    looked_at : str
+        The name that it came with, which is that of what was looked at; it stays when the study
+        is called otherwise.
     shared : Study or None
         The study as other visitors have it open too, from the server's folder.
     ticked : set of int
@@ -103,6 +108,7 @@ class Opened:
 
     number: int
     export: gh.Export | gh.Study
+    looked_at: str = ""
     shared: gh.Study | None = None
     ticked: set[int] = field(default_factory=set)
     sections: dict[int, set[int]] = field(default_factory=dict)
@@ -397,7 +403,8 @@ class Visit:
     kept: Pieces = field(default_factory=Pieces)
     # Tables that nobody has described, the next to ask about first.
     waiting: list[Waiting] = field(default_factory=list)
-    # What was answered, by the names of the columns; and the last that came as a file.
+    # What was answered, by the names of the columns; and the last that came as a file or with
+    # the page's address.
     answers: dict[tuple[str, ...], Format] = field(default_factory=dict)
     given_answer: Format | None = None
     # What became of settings, and of pieces of an export, that were given.
@@ -446,8 +453,9 @@ class Visit:
         self.give_up_undo()
         self.check_room(export.title)
         shared = export if is_shared and isinstance(export, gh.Study) else None
+        looked_at = export.name
         export = told_apart(export, self.opened.values())
-        opened = Opened(next(self.numbers), export, shared)
+        opened = Opened(next(self.numbers), export, looked_at, shared)
         self._check_size(opened)
         self.opened[opened.number] = opened
         self.chosen = opened.number
@@ -500,6 +508,25 @@ class Visit:
             return given
         return known
 
+    def keep_answer(self, form: Format, header: tuple[str, ...] | None = None) -> None:
+        """Keep what was said of columns for later tables, also in the page's address.
+
+        Parameters
+        ----------
+        form : Format
+        header : tuple of str, optional
+            The names of the columns that it was said of; without it, it serves every table
+            that has those that it names, and takes the place of earlier answers.
+        """
+        if header is None:
+            self.given_answer = form
+            self.answers = {
+                known: said for known, said in self.answers.items() if not recognise(known, [form])
+            }
+        else:
+            self.answers[header] = form
+        write_address(form)
+
     def wait_for_answers(self, one: Waiting) -> None:
         """Keep what was given until its visitor has said which column is what.
 
@@ -521,8 +548,11 @@ class Visit:
     # --- What is closed ---
 
     def clear(self) -> None:
-        """Close every study; for a while this can be undone."""
+        """Close every study, which can be undone for a while, and forget what columns are."""
         self._take_away([*self.opened], "cleared")
+        self.answers.clear()
+        self.given_answer = None
+        write_address(None)
         self.kept = Pieces()
         self.waiting.clear()
         self.problems.clear()
@@ -628,9 +658,33 @@ def words(error: Exception) -> str:
 def my_visit() -> Visit:
     """Return what this session holds."""
     if "visit" not in st.session_state:
-        st.session_state["visit"] = Visit()
+        st.session_state["visit"] = Visit(given_answer=read_address())
     visit: Visit = st.session_state["visit"]
     return visit
+
+
+# --- The page's address --------------------------------------------------------------
+
+COLUMNS = "columns"
+
+
+def read_address() -> Format | None:
+    """Return what the page's address says of columns; what says nothing is passed over."""
+    text = st.query_params.get(COLUMNS, "")
+    if not text or len(text) > LIMITS.address_characters:
+        return None
+    with suppress(gh.SettingError, UnicodeEncodeError):
+        return read_answers(text.encode(), "the page's address")
+    return None
+
+
+def write_address(form: Format | None) -> None:
+    """Have the page's address say what columns are, unless that is too long for it."""
+    text = "" if form is None else json.dumps(to_values(form), separators=(",", ":"))
+    if text and len(text) <= LIMITS.address_characters:
+        st.query_params[COLUMNS] = text
+    elif COLUMNS in st.query_params:
+        del st.query_params[COLUMNS]
 
 
 # --- A visitor leaves ----------------------------------------------------------------

@@ -67,3 +67,13 @@ def test_an_unknown_table_becomes_its_heatmap(visit):
     # (600, 150) of 800 × 600 is (300, 75) of 400 × 300.
     assert abs(x - 300) <= 2
     assert abs(y - 75) <= 2
+
+    # The address has the answers: after a reload nothing is asked.
+    page.reload()
+    settled(page)
+    drop(
+        page,
+        {"wall.csv": table.encode(), "wall.png": builders.picture_bytes((400, 300), "PNG")},
+    )
+    drawn(page)
+    expect(line(page)).to_contain_text("24 samples of 1 recording · 0 outside")
