@@ -313,7 +313,7 @@ def _cache_key(
     if found.contents is not None:
         facts += [
             (found.stimulus, found.name, found.kind),
-            [str(file) for file in found.material],
+            [str(file) for file in (*found.material, *found.empty)],
             [image.notices for image in images],
             [
                 (one.format, one.recording, one.stimulus, one.table.columns, one.table.delimiter)

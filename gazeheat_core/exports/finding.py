@@ -68,6 +68,8 @@ _FEW_PROBLEMS = 5
 # Tables of one source whose headers are looked at.
 _MOST_TABLES = 1_000
 _MOST_COLUMNS = 2_000
+# Blank lines below a header that no row follows.
+_BLANK_LINES = 50
 # Lines that may stand before a header, and characters that separate cells.
 _LINES_BEFORE, _DELIMITERS = 200, "\t,;|"
 # A line under a header that says how large the screen was: "(0, 0), 1920 x 1080".
@@ -118,6 +120,8 @@ class FoundExport:
         writes it, which is read in stretches.
     stimulus : str
         The part of the contents.
+    empty : tuple of SourceFile
+        Tables of gaze beside it that have no rows, so that fixations are all there is.
     """
 
     name: str
@@ -129,6 +133,7 @@ class FoundExport:
     sections: SourceFile | None = None
     contents: Contents | None = None
     stimulus: str = ""
+    empty: tuple[SourceFile, ...] = ()
 
     @property
     def folder(self) -> PurePosixPath:
@@ -189,6 +194,16 @@ class FoundExport:
         return (
             f"{picture} is used as the reference image, since it is the only picture beside "
             f"{self.gaze.file.name}."
+        )
+
+    @property
+    def empty_notice(self) -> str:
+        """What is to be said of gaze that is not there; mostly nothing."""
+        if not self.empty:
+            return ""
+        return (
+            f"{listed(self.empty, 4, '')}: there is a header but no gaze below it, so only "
+            "fixations are counted."
         )
 
     @property
@@ -304,10 +319,14 @@ def find_exports(
     found: list[FoundExport] = []
     problems: list[GazeheatError] = []
     others: list[_Looked] = []
+    empty: list[SourceFile] = []
     look = _Look(known)
     for folder, members in folders.items():
         try:
             looked = look.into(members)
+            without_rows = _empty_gaze(looked)
+            empty += [one.file for one in without_rows]
+            looked = [one for one in looked if one not in without_rows]
             cloud = _cloud_export(folder, members, looked)
             if cloud is not None:
                 found.append(cloud)
@@ -318,7 +337,7 @@ def find_exports(
         if _are_too_many(found, everything, problems):
             return [], problems
     for export in _other_exports(others, everything, problems, on_rows):
-        found.append(export)
+        found.append(replace(export, empty=tuple(one for one in empty if one in export.files)))
         if _are_too_many(found, everything, problems):
             return [], problems
     if not found and not problems:
@@ -579,6 +598,22 @@ def _described_elsewhere(file: SourceFile, sidecars: dict[str, SourceFile]) -> T
 
 _UNITS = {"pixel": "px", "pixels": "px", "second": "s", "seconds": "s", "millisecond": "ms"}
 _UNITS |= {"milliseconds": "ms", "sec": "s", "msec": "ms", "microseconds": "us"}
+
+
+def _empty_gaze(looked: list[_Looked]) -> list[_Looked]:
+    """Return a folder's tables of gaze where none has a row, and fixations beside them do."""
+    gaze = [one for one in looked if one.holding("gaze")]
+    fixations = [one for one in looked if one not in gaze and one.holding("fixations")]
+    if not gaze or not fixations or any(map(_has_rows, gaze)):
+        return []
+    return gaze if any(map(_has_rows, fixations)) else []
+
+
+def _has_rows(looked: _Looked) -> bool:
+    """Tell whether there is a row soon below the header."""
+    first = looked.table.header_lines
+    lines = tables.read_lines(looked.file, first + _BLANK_LINES)
+    return any(line.strip() for line in lines[first:])
 
 
 # --- Exports of Pupil Cloud ----------------------------------------------------------

@@ -172,7 +172,7 @@ def _read_contents(
     """Return what the tables of another program hold; adds to what is known of recordings."""
     assert found.contents is not None
     read = found.contents.take(found.stimulus, on_rows)
-    notices += found.contents.notices
+    notices += [*filter(None, [found.empty_notice]), *found.contents.notices]
     for id, wearer in found.contents.wearers.items():
         about = described.setdefault(id, Described())
         about.name, about.wearer = about.name or id, about.wearer or wearer
