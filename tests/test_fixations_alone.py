@@ -13,7 +13,15 @@ from gazeheat_core.exports import find_exports, open_source, read_study
 from gazeheat_core.parallel import open_executor
 from gazeheat_core.report import counted
 from tests import builders
-from tests.builders import FIRST_NS, MM, Fixation, export_files, export_folder, picture_bytes
+from tests.builders import (
+    FIRST_NS,
+    MM,
+    Fixation,
+    export_files,
+    export_folder,
+    gaze_columns,
+    picture_bytes,
+)
 from tests.test_app import app, check, drop, line, listed
 from tests.test_parallel import assert_same, binned_in_parts
 
@@ -157,7 +165,9 @@ def test_processes_and_the_cache_give_the_same(tmp_path, monkeypatch, capsys, ma
     def refuse(*_, **__):
         raise AssertionError("nothing should be read any more")
 
+    # Not even for the names that only rows have: these are known of files as they were.
     monkeypatch.setattr("gazeheat_core.parallel.read_export", refuse)
+    monkeypatch.setattr("gazeheat_core.exports.tables.read_blocks", refuse)
     assert_same(binned_in_parts(folder, cache=kept), whole)
 
 
@@ -175,6 +185,23 @@ def test_stimuli_of_one_table_are_kept_apart(tmp_path, capsys):
         assert status == 0
         lines.append([(one["enrichment"], one["seconds"]) for one in told_of])
     assert lines == [[("shelf", 0.5), ("wall", 1.1)]] * 2
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_names_in_rows_are_found_anew_in_a_table_that_changed(tmp_path, is_packed):
+    folder = studio_folder(tmp_path / "Study")
+    table = folder / "study.tsv"
+    names = []
+    for name in ("shelf", "shelf", "wall"):
+        table.write_text(table.read_text().replace("shelf", name))
+        place = folder
+        if is_packed:
+            place = tmp_path / "study.zip"
+            builders.write_zip(place, {"study.tsv": table.read_text()})
+        with open_source(place) as files:
+            found, _ = find_exports(files)
+            names.append([one.stimulus for one in found])
+    assert names == [["shelf.png"], ["shelf.png"], ["wall.png"]]
 
 
 def test_the_settings_that_a_file_carries_make_it_again(tmp_path, capsys):
@@ -310,3 +337,29 @@ def test_a_report_without_starts_is_counted_by_duration(tmp_path):
     assert not study.has_times
     assert [one.duration_ns for one in gh.select(study, DURATION)] == [None, None]
     assert [one.amount for one in gh.select(study, DURATION)] == [200, 300]
+
+
+@pytest.mark.parametrize("blank_lines", [0, 3])
+def test_gaze_without_a_row_leaves_the_fixations(tmp_path, blank_lines):
+    files = export_files(fixations=LATER)
+    del files["gaze.csv"]
+    alone = study_of(builders.write_zip(tmp_path / "alone.zip", files))
+    files["gaze.csv"] = gaze_columns() + "\n" * (1 + blank_lines)
+    study = study_of(builders.write_zip(tmp_path / "both.zip", files))
+    assert gh.measures_of(study) == gh.measures_of(alone)
+    counts = [
+        [one.counts for one in gh.select(each, gh.Selection(gh.measures_of(each)[0]))]
+        for each in (study, alone)
+    ]
+    assert counts[0] == counts[1]
+    assert study.notices[0] == (
+        "gaze.csv in both.zip: there is a header but no gaze below it, so only fixations are "
+        "counted."
+    )
+
+
+def test_neither_gaze_nor_fixations_with_a_row_is_refused(tmp_path):
+    files = export_files(fixations=())
+    files["gaze.csv"] = gaze_columns() + "\n"
+    with pytest.raises(gh.ExportError, match="there is a header but no gaze below it"):
+        study_of(builders.write_zip(tmp_path / "none.zip", files))

@@ -96,13 +96,13 @@ def found_in(place):
 def test_a_changed_file_makes_another_study(tmp_path, packed):
     make = export_zip if packed else export_folder
     place = make(tmp_path / "Shelf")
-    known = identity(place, found_in(place))
-    assert identity(place, found_in(place)) == known
+    known = identity(found_in(place))
+    assert identity(found_in(place)) == known
     if packed:
         export_zip(place, [Row(1.0, 1.0)])
     else:
         (place / "gaze.csv").write_text(gaze_csv([Row(1.0, 1.0)]))
-    assert identity(place, found_in(place)) != known
+    assert identity(found_in(place)) != known
 
 
 def test_a_file_that_is_gone_is_said(tmp_path):
@@ -110,7 +110,7 @@ def test_a_file_that_is_gone_is_said(tmp_path):
     found = found_in(place)
     (place / "sections.csv").unlink()
     with pytest.raises(gh.SourceError, match=r"sections\.csv.*: it is not there any more\."):
-        identity(place, found)
+        identity(found)
 
 
 def test_what_is_shared_cannot_be_changed(tmp_path):

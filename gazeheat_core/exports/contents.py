@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -137,7 +138,13 @@ class Contents:
         if self._names is None:
             self._names = self._named()
         if self._names is None:
-            self._names = tuple(self._read(on_rows))
+            state = self._state()
+            self._names = _known_names.get(state)
+            if self._names is None:
+                self._names = tuple(self._read(on_rows))
+                # Without a name, what is wrong with the rows has to be found each time.
+                if state is not None and self._names:
+                    _keep_names(state, self._names)
         return self._names
 
     def take(self, stimulus: str, on_rows: OnRows | None = None) -> Stimulus:
@@ -173,6 +180,21 @@ class Contents:
             names += _stars(one.format, header) or [one.stimulus]
         return tuple(dict.fromkeys(names))
 
+    def _state(self) -> Hashable:
+        """Return what differs once a table on disk is changed, or read otherwise; else None."""
+        try:
+            states = [one.table.file.state() for one in self.known]
+        except OSError:  # said when it is read
+            return None
+        if None in states:
+            return None
+        facts: list[Hashable] = []
+        for state, one in zip(states, self.known, strict=True):
+            table = one.table
+            facts.append((state, table.file.path, table.columns, table.delimiter))
+            facts.append((table.header_lines, one.format, one.recording, one.stimulus))
+        return tuple(facts)
+
     def _read(self, on_rows: OnRows | None) -> dict[str, Stimulus]:
         if self._stimuli is None:
             self.notices, self.wearers, self.has_times = [], {}, True
@@ -184,6 +206,18 @@ class Contents:
                 read.add(tables_of_one)
             self._stimuli = read.finished()
         return self._stimuli
+
+
+# What tables on disk were found to hold: a server opens the same ones again and again, and their
+# studies may be kept.
+_known_names: OrderedDict[Hashable, tuple[str, ...]] = OrderedDict()
+_MOST_KNOWN = 1_000
+
+
+def _keep_names(state: Hashable, names: tuple[str, ...]) -> None:
+    _known_names[state] = names
+    if len(_known_names) > _MOST_KNOWN:
+        _known_names.popitem(last=False)
 
 
 def _stars(form: Format, header: Header) -> list[str]:

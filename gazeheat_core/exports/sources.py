@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn, TypeAlias, cast
 
@@ -184,6 +184,8 @@ class SourceFile:
         Where it lies on disk, if it lies there by itself.
     limits : Limits
         The most that is accepted of it, for all who read it.
+    packed_in : Path or None
+        The ZIP on disk that it lies in.
     """
 
     source: str
@@ -192,6 +194,7 @@ class SourceFile:
     opener: Callable[[], CountedStream]
     disk: Path | None = None
     limits: Limits = LIMITS
+    packed_in: Path | None = None
 
     @property
     def name(self) -> str:
@@ -202,6 +205,21 @@ class SourceFile:
     def folder(self) -> PurePosixPath:
         """Folder inside the source."""
         return self.path.parent
+
+    def state(self) -> tuple[int, ...] | None:
+        """Return what differs once a file on disk was changed; None for one in memory.
+
+        Raises
+        ------
+        OSError
+            When it is gone.
+        """
+        on_disk = self.disk or self.packed_in
+        if on_disk is None:
+            return None
+        found = on_disk.stat()
+        times = found.st_mtime_ns, found.st_ctime_ns
+        return found.st_dev, found.st_ino, found.st_size, *times
 
     def __str__(self) -> str:
         return f"{shown(self.path)} in {self.source}" if self.source else shown(self.path)
@@ -321,7 +339,7 @@ def open_source(
         yield _list_folder(path, limits, flat=flat)
         return
     with stream, _open_zip(shown(path.name), stream, limits) as files:
-        yield files
+        yield [replace(file, packed_in=path) for file in files]
 
 
 def looks_like_zip(piece: Piece) -> bool:

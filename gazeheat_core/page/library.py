@@ -126,7 +126,7 @@ def open_one(visit: Visit, place: Path, found: FoundExport, progress: DeltaGener
 
     start_s = time.monotonic()
     try:
-        study = shared_studies().get(identity(place, found), read, waiting)
+        study = shared_studies().get(identity(found), read, waiting)
         visit.add(study, start_s, is_shared=True)
         return
     except gh.PictureMissingError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
@@ -16,14 +15,8 @@ from gazeheat_core.study import Study
 Identity: TypeAlias = tuple[object, ...]
 
 
-def identity(place: Path, found: FoundExport) -> Identity:
+def identity(found: FoundExport) -> Identity:
     """Tell an export on the server apart from all others, and from itself once it changes.
-
-    Parameters
-    ----------
-    place : Path
-        The ZIP or folder that holds it.
-    found : FoundExport
 
     Raises
     ------
@@ -32,21 +25,12 @@ def identity(place: Path, found: FoundExport) -> Identity:
     """
     facts: list[object] = [found.name, found.kind, found.stimulus]
     for file in found.material:
-        on_disk = file.disk or place
         try:
-            known = on_disk.stat()
+            facts += [str(file.path), file.state()]
         except OSError:
             raise SourceError(
                 f"{file}: it is not there any more. Look through the server's folder again."
             ) from None
-        facts += [
-            str(file.path),
-            str(on_disk),
-            known.st_size,
-            known.st_mtime_ns,
-            known.st_ctime_ns,
-            known.st_ino,
-        ]
     return tuple(facts)
 
 
