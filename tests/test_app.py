@@ -1299,7 +1299,9 @@ def test_a_chosen_study_whose_table_changed_is_explained(library):
     builders.write_zip(library / "Walk.zip", nothing)
     click(page, "Open study")
     (error,) = page.error
-    assert "the header is not one of" in error.value
+    assert error.value.endswith(
+        "columns that are not known here\\: 'a', 'b'. Drop it here to say which hold the positions."
+    )
 
 
 def test_a_study_replaced_by_one_without_its_folder_is_explained(library):

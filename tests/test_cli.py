@@ -468,7 +468,7 @@ def test_what_helps_on_the_command_line_is_named_there(tmp_path, out, capsys):
     [
         ({"notes.txt": b"hello"}, ["no table of gaze", "notes.txt", "Reference Image Mapper"]),
         ({"gaze.csv": b""}, ["gaze.csv", "empty"]),
-        ({"gaze.csv": b"a,b\n1,2\n"}, ["gaze.csv", "'a', 'b'", "Marker Mapper"]),
+        ({"gaze.csv": b"a,b\n1,2\n"}, ["gaze.csv", "'a', 'b'", "gazeheat columns gaze.csv"]),
     ],
 )
 def test_files_that_are_no_export_are_refused(tmp_path, out, capsys, files, words):

@@ -120,6 +120,15 @@ def test_a_second_table_of_the_same_columns_opens_without_a_question():
     assert (subjects(page), visit_of(page).waiting) == ([], [])
 
 
+def test_a_table_of_each_recording_is_asked_about_once():
+    files = {f"{name}/gaze.csv": table(name) for name in ("Ada", "Ben", "Cem")}
+    page = drop(app(), study__zip=builders.write_zip(io.BytesIO(), files).getvalue())
+    assert (subjects(page), len(visit_of(page).waiting)) == ([QUESTION], 1)
+    page = click(page, "Read the table")
+    assert [one.export.name for one in visit_of(page).opened.values()] == ["Ada", "Ben", "Cem"]
+    assert not visit_of(page).waiting
+
+
 def answers(**changes):
     form = read_answers(b'{"title": "T", "holds": "gaze", "x": "eye_x", "y": "eye_y"}', "c")
     return write_answers(replace(form, **changes)).encode()

@@ -286,6 +286,10 @@ class UnknownTableError(ColumnsError):
         self.file = file
         self.guess = guess
 
+    def otherwise(self, way: str) -> ColumnsError:
+        """Return the error where nobody can be asked, with what to do in place of an answer."""
+        return ColumnsError(f"{str(self).removesuffix(_SAY_WHICH).rstrip()} {way}")
+
 
 def find_exports(
     files: Iterable[SourceFile],
@@ -754,8 +758,7 @@ def _beside_exports(problem: GazeheatError) -> GazeheatError:
     """Let no question about a table keep back the exports that were found with it."""
     if not isinstance(problem, UnknownTableError) or problem.guess is not None:
         return problem
-    words = str(problem).removesuffix(_SAY_WHICH)
-    return ColumnsError(f"{words}Give it alone to say which of them hold the positions.")
+    return problem.otherwise("Give it alone to say which of them hold the positions.")
 
 
 # --- Exports of all others -----------------------------------------------------------

@@ -443,6 +443,8 @@ def read_source(
         if visit.waiting and not known and all(is_picture(file.name) for file in files):
             return False
         found, problems = find_exports(files, known)
+        # Tables with the same columns get the same answer.
+        asked: set[tuple[str, ...]] = set()
         for unknown in [one for one in problems if isinstance(one, UnknownTableError)]:
             table = find_table(unknown.file, unknown.guess)
             answer = None if table is None else visit.answer_to(table.columns)
@@ -458,6 +460,9 @@ def read_source(
                 )
             elif table is not None:
                 problems.remove(unknown)
+                if table.columns in asked:
+                    continue
+                asked.add(table.columns)
                 with visit.in_words():
                     ask_later(visit, source, found, unknown, table)
         found = [one for one in found if (str(one.gaze.file.path), one.stimulus) not in read]

@@ -15,6 +15,7 @@ import gazeheat_core as gh
 from gazeheat_core.cache import open_cache
 from gazeheat_core.errors import ClusterError, shown
 from gazeheat_core.exports import FoundExport, find_exports, read_export
+from gazeheat_core.exports.finding import UnknownTableError
 from gazeheat_core.exports.reading import read_images
 from gazeheat_core.library import Library, ServerStudy
 from gazeheat_core.page.incoming import show_progress
@@ -83,7 +84,10 @@ def open_from_server(library: Library, one: ServerStudy) -> None:
         found: list[FoundExport] = []
         if files:
             found, problems = find_exports(files, on_rows=show_progress(progress, one.name))
-            visit.problems.extend(str(problem) for problem in problems)
+            for problem in problems:
+                if isinstance(problem, UnknownTableError):
+                    problem = problem.otherwise("Drop it here to say which hold the positions.")
+                visit.problems.append(str(problem))
         # Tables of other programs may hold several.
         mine = [
             export
