@@ -73,6 +73,13 @@ GUESSES = {
         ),
         {"holds": "gaze", "x": "gaze_x", "y": "gaze_y", "time": "t [s]", "detected": "valid"},
     ),
+    "a time in another language, by its unit; a number that only counts": (
+        table(
+            ["nummer", "zeit_s", "links", "oben"],
+            *[(n, s, x, y) for n, (s, (x, y)) in enumerate(zip(SECONDS, PLACES, strict=True))],
+        ),
+        {"holds": "gaze", "x": "links", "y": "oben", "time": "zeit_s [s]"},
+    ),
     "microseconds by their step, confidence": (
         table(
             ["confidence", "pos_x", "pos_y", "timestamp"],

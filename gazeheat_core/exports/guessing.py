@@ -214,8 +214,11 @@ def guess(table: Table) -> Format:
     holds = "gaze" if duration is None else "fixations"
     rest = [one for one in rest if one is not duration]
     time = _named(rest, _OF_TIME, without={"end", "stop"})
-    if time is None and table.columns[0] == "#1":
-        time = next((one for one in rest if one.is_counted and len(one.different) > 1), None)
+    if time is None:
+        # In any language, the unit at the end of a name tells a time.
+        rising = [one for one in rest if one.is_counted and len(one.different) > 1]
+        has_names = table.columns[0] != "#1"
+        time = next((one for one in rising if not has_names or _stated_unit(one)), None)
     rest = [one for one in rest if one is not time]
     groups = [one for one in rest if _names_groups(one)]
     # The name of a picture rather than its number.
