@@ -39,7 +39,7 @@ def ask_for_picture(opened: Opened) -> None:
             + (
                 _needed(export)
                 if export.unit == "px"
-                else "It must show the whole surface and nothing else."
+                else f"It must show the whole {_thing(export)} and nothing else."
             )
             + " Of several, each goes to the study that is called like it.",
         )
@@ -49,7 +49,7 @@ def ask_for_picture(opened: Opened) -> None:
             st.markdown(
                 "Or draw the heatmap on a plain ground of the size of the screen or picture:"
                 if on_screen
-                else "Or draw the heatmap on a plain ground of the surface's shape:"
+                else f"Or draw the heatmap on a plain ground of the {_thing(export)}'s shape:"
             )
             width, height, use = st.columns([1, 1, 1], vertical_alignment="bottom")
             seen = export.surface_ratio
@@ -110,8 +110,13 @@ def shape_of(frame: Frame | None) -> tuple[float, float]:
     return 16.0, 9.0
 
 
+def _thing(export: gh.Export | gh.Study) -> str:
+    """Name what was looked at; only Pupil Cloud's users know it as a surface."""
+    return "surface" if export.is_of_pupil_cloud else "picture"
+
+
 def _asked_for(export: gh.Export | gh.Study) -> str:
-    if isinstance(export, gh.Export) and export.is_on_screen:
+    if not export.is_of_pupil_cloud:
         return "The picture that was looked at"
     return "The reference image" if export.unit == "px" else "A picture of the surface"
 
