@@ -47,10 +47,11 @@ from gazeheat_core.exports import (
     with_ratio,
 )
 from gazeheat_core.exports.columns import Format
-from gazeheat_core.exports.finding import SECTIONS_FILE, UnknownTableError, is_picture
+from gazeheat_core.exports.filenames import SECTIONS_FILE, is_picture
 from gazeheat_core.exports.formats import recognise
 from gazeheat_core.exports.guessing import find_table, guess, read_answers, write_answers
 from gazeheat_core.exports.judging import doubt_picture
+from gazeheat_core.exports.looking import UnknownTableError
 from gazeheat_core.exports.reading import read_images
 from gazeheat_core.exports.surfaces import read_ratio
 from gazeheat_core.figure import FIGURE_KINDS

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from gazeheat_core.errors import GazeheatError, SourceError, shown
 from gazeheat_core.exports import FoundExport, SourceFile, find_exports, open_source
-from gazeheat_core.exports.finding import is_table, is_zip, recording_folder
+from gazeheat_core.exports.filenames import is_table, is_zip, recording_folder
 from gazeheat_core.exports.sections import count_recordings
 
 log = logging.getLogger("gazeheat")

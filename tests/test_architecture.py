@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import gazeheat_core
-from gazeheat_core.exports import finding, formats
+from gazeheat_core.exports import filenames, formats
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "gazeheat_core"
@@ -160,8 +160,9 @@ def test_arrows_between_the_page_s_rooms_run_one_way(file):
     assert rooms <= ROOMS[file.stem]
 
 
-# sources ← tables, picture ← columns ← formats, contents ← finding ← judging, surfaces, sections,
-# blocks ← reading ← studies; finding ← guessing; sections ← pieces
+# sources ← tables, picture ← columns ← formats, contents ← filenames ← found, looking ← finding;
+# found ← judging, surfaces, sections, blocks ← reading ← studies; looking ← guessing;
+# finding, sections ← pieces
 STAIR = {
     "sources": set(),
     "tables": {"sources"},
@@ -169,17 +170,21 @@ STAIR = {
     "columns": {"tables"},
     "formats": {"columns", "tables"},
     "contents": {"columns", "tables", "sources"},
-    "finding": {"contents", "formats", "columns", "tables", "sources"},
-    "guessing": {"finding", "contents", "columns", "tables", "sources"},
-    "judging": {"finding", "columns", "tables"},
-    "surfaces": {"finding", "formats", "columns", "tables"},
-    "sections": {"finding", "formats", "columns", "tables", "sources"},
-    "blocks": {"finding", "contents", "formats", "columns", "tables"},
+    "filenames": {"formats", "columns", "sources"},
+    "found": {"filenames", "contents", "formats", "columns", "tables", "sources"},
+    "looking": {"filenames", "formats", "columns", "tables", "sources"},
+    "finding": {"looking", "found", "filenames", "contents", "formats", "columns", "tables"}
+    | {"sources"},
+    "guessing": {"looking", "contents", "columns", "tables", "sources"},
+    "judging": {"found", "columns", "tables"},
+    "surfaces": {"found", "formats", "columns", "tables"},
+    "sections": {"found", "formats", "columns", "tables", "sources"},
+    "blocks": {"found", "contents", "formats", "columns", "tables"},
     "reading": {"blocks", "sections", "judging", "surfaces", "picture"}
-    | {"finding", "contents", "tables"},
+    | {"found", "contents", "tables"},
     "studies": {"reading", "blocks", "sections", "judging", "picture"}
-    | {"finding", "contents", "tables"},
-    "pieces": {"sections", "finding", "sources"},
+    | {"found", "contents", "tables"},
+    "pieces": {"sections", "finding", "found", "filenames", "sources"},
 }
 STAIR["__init__"] = set(STAIR)
 EXPORTS = sorted((CORE / "exports").glob("*.py"))
@@ -222,7 +227,7 @@ COLUMN_NAMES = {
     # A short word may mean anything.
     if len(name) >= 12 or one in formats.OF_PUPIL_CLOUD
 } | {getattr(formats.SECTIONS, name) for name in formats.SECTIONS.__slots__}
-FILE_NAMES = {".csv", ".tsv", "scene_camera", *finding.PICTURE_STEMS}
+FILE_NAMES = {".csv", ".tsv", "scene_camera", *filenames.PICTURE_STEMS}
 # The sample is written as Pupil Cloud writes it, so it spells everything out: made of the
 # reader's own names, it would be read whatever these are.
 SAMPLE = CORE / "sample"
@@ -235,7 +240,7 @@ def test_only_one_module_names_columns_and_only_one_names_files(file):
     spoken = texts(file)
     # A description of a table says how its file is usually called.
     names_of_files = set() if file == Path(formats.__file__) else FILE_NAMES
-    for names, home in ((COLUMN_NAMES, formats), (names_of_files, finding)):
+    for names, home in ((COLUMN_NAMES, formats), (names_of_files, filenames)):
         named = {name for name in names for text in spoken if name.lower() in text}
         if file == Path(home.__file__):
             assert named == names

@@ -7,7 +7,7 @@ import pytest
 import gazeheat_core as gh
 from gazeheat_core.exports import Limits, find_exports, open_source, read_export
 from gazeheat_core.exports.columns import Format
-from gazeheat_core.exports.finding import UnknownTableError
+from gazeheat_core.exports.looking import UnknownTableError
 from tests.builders import (
     MM,
     RIM,

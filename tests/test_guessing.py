@@ -11,7 +11,6 @@ import gazeheat_core as gh
 from gazeheat_core.cli import main
 from gazeheat_core.exports import find_exports, open_source, read_export
 from gazeheat_core.exports.columns import to_values
-from gazeheat_core.exports.finding import UnknownTableError
 from gazeheat_core.exports.guessing import (
     are_answers,
     find_table,
@@ -20,6 +19,7 @@ from gazeheat_core.exports.guessing import (
     table_at,
     write_answers,
 )
+from gazeheat_core.exports.looking import UnknownTableError
 from tests import builders
 
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import gazeheat_core as gh
 from gazeheat_core.exports import find_exports, open_source, read_export
 from gazeheat_core.exports.columns import Format, plain_name
-from gazeheat_core.exports.finding import UnknownTableError
 from gazeheat_core.exports.formats import FORMATS, OF_PUPIL_CLOUD, recognise
+from gazeheat_core.exports.looking import UnknownTableError
 from gazeheat_core.study import track_export
 from tests.builders import picture_bytes, write_zip
 from tests.conftest import thoroughly

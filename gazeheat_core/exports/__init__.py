@@ -1,7 +1,8 @@
 """Files to model: what comes in, and what it means.
 
 A stair: `sources` opens files as streams, `tables` makes typed columns of them and `picture`
-the reference image, `formats` knows what columns are called, `finding` what files are called,
+the reference image, `formats` knows what columns are called, `filenames` what files are called,
+`looking` what a table is, `found` what belongs to an export and `finding` which tables make one,
 `guessing` what a table holds that is not known, `sections` reads the list of sections and `blocks`
 the tables of gaze and fixations, `reading` makes an export of what was found and `studies` a
 study, and `pieces` knows what belongs together.
@@ -16,7 +17,8 @@ import numpy as np
 
 from gazeheat_core.errors import GazeheatError, PictureError, UnmappedError
 from gazeheat_core.exports.contents import OnRows
-from gazeheat_core.exports.finding import FoundExport, find_exports
+from gazeheat_core.exports.finding import find_exports
+from gazeheat_core.exports.found import FoundExport
 from gazeheat_core.exports.judging import (
     count_thousandfold_samples,
     doubt_picture,

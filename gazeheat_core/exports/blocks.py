@@ -20,7 +20,7 @@ from gazeheat_core.errors import ExportError, GazeheatError, LimitError
 from gazeheat_core.exports import formats, tables
 from gazeheat_core.exports.columns import check_ids, find_layout
 from gazeheat_core.exports.contents import OnRows, SectionKey
-from gazeheat_core.exports.finding import FoundExport
+from gazeheat_core.exports.found import FoundExport
 from gazeheat_core.exports.tables import Layout, Rows, Span, Table, Tally
 from gazeheat_core.model import Frame, IntArray
 

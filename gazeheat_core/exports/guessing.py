@@ -27,7 +27,7 @@ from gazeheat_core.exports.columns import (
     to_values,
 )
 from gazeheat_core.exports.contents import time_unit_ns
-from gazeheat_core.exports.finding import (
+from gazeheat_core.exports.looking import (
     SCREEN_LINE,
     cells_of,
     guessed_table,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from gazeheat_core.errors import ExportError, LimitError, listed, many
 from gazeheat_core.exports.columns import check_ids, find_layout
-from gazeheat_core.exports.finding import FoundExport
+from gazeheat_core.exports.found import FoundExport
 from gazeheat_core.exports.tables import Tally
 from gazeheat_core.grid import Grid
 from gazeheat_core.model import (

@@ -14,14 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from gazeheat_core.errors import ExportError, GazeheatError, LimitError, listed
-from gazeheat_core.exports.finding import (
-    FIXATIONS_FILE,
-    GAZE_FILE,
-    SECTIONS_FILE,
-    FoundExport,
-    find_exports,
-    is_picture,
-)
+from gazeheat_core.exports.filenames import FIXATIONS_FILE, GAZE_FILE, SECTIONS_FILE, is_picture
+from gazeheat_core.exports.finding import find_exports
+from gazeheat_core.exports.found import FoundExport
 from gazeheat_core.exports.sections import Described, describe_recordings
 from gazeheat_core.exports.sources import (
     MIB,

@@ -23,7 +23,7 @@ from gazeheat_core.exports.blocks import (
     placed,
 )
 from gazeheat_core.exports.contents import OnRows, no_fixations
-from gazeheat_core.exports.finding import FoundExport
+from gazeheat_core.exports.found import FoundExport
 from gazeheat_core.exports.judging import (
     count_codes,
     count_thousandfold_samples,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gazeheat_core.errors import ColumnsError, GazeheatError, LimitError
 from gazeheat_core.exports import formats, tables
 from gazeheat_core.exports.columns import Header
-from gazeheat_core.exports.finding import FoundExport
+from gazeheat_core.exports.found import FoundExport
 from gazeheat_core.exports.sources import SourceFile
 from gazeheat_core.exports.tables import Table
 

@@ -29,7 +29,7 @@ from gazeheat_core.exports.blocks import (
     placed,
 )
 from gazeheat_core.exports.contents import OnRows, SectionKey
-from gazeheat_core.exports.finding import FoundExport
+from gazeheat_core.exports.found import FoundExport
 from gazeheat_core.exports.judging import (
     count_thousandfold,
     count_tracked,

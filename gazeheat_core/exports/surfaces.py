@@ -11,8 +11,8 @@ import pandas as pd
 from gazeheat_core.errors import GazeheatError
 from gazeheat_core.exports import tables
 from gazeheat_core.exports.columns import Header
-from gazeheat_core.exports.finding import FoundExport
 from gazeheat_core.exports.formats import CORNERS
+from gazeheat_core.exports.found import FoundExport
 from gazeheat_core.model import FloatArray, Size, ratio_text
 
 # About an hour of video: more would not tell it better.

@@ -29,15 +29,15 @@ from gazeheat_core.exports import (
     with_sections,
 )
 from gazeheat_core.exports.columns import Format, Header, lacking
-from gazeheat_core.exports.finding import (
+from gazeheat_core.exports.filenames import (
     FIXATIONS_FILE,
     GAZE_FILE,
     SECTIONS_FILE,
-    UnknownTableError,
     is_info,
     is_picture,
 )
 from gazeheat_core.exports.guessing import are_answers, find_table, head_of, read_answers
+from gazeheat_core.exports.looking import UnknownTableError
 from gazeheat_core.exports.sources import Given
 from gazeheat_core.exports.tables import Table
 from gazeheat_core.page.markup import plain

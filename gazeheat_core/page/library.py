@@ -15,7 +15,7 @@ import gazeheat_core as gh
 from gazeheat_core.cache import open_cache
 from gazeheat_core.errors import ClusterError, shown
 from gazeheat_core.exports import FoundExport, find_exports, read_export
-from gazeheat_core.exports.finding import UnknownTableError
+from gazeheat_core.exports.looking import UnknownTableError
 from gazeheat_core.exports.reading import read_images
 from gazeheat_core.library import Library, ServerStudy
 from gazeheat_core.page.incoming import show_progress
