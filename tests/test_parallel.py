@@ -399,7 +399,7 @@ def test_a_broken_table_of_sections_is_noticed_alike(tmp_path):
 
 @pytest.mark.parametrize("rows", [[], [Row("gone", 1.0)] * 3], ids=["no rows", "no readable row"])
 def test_gaze_that_cannot_be_used_is_refused_alike(tmp_path, rows):
-    folder = export_folder(tmp_path / "Shelf", rows)
+    folder = export_folder(tmp_path / "Shelf", rows, fixations=())
     with pytest.raises(gh.ExportError) as whole:
         binned_whole(folder)
     with pytest.raises(gh.ExportError) as parts:
@@ -629,7 +629,7 @@ def test_jobs_change_nothing_but_the_time(tmp_path, capsys):
     ],
 )
 def test_an_error_in_the_last_leaves_nothing(tmp_path, capsys, jobs, harm, words):
-    given = [export_folder(tmp_path / name) for name in "abc"]
+    given = [export_folder(tmp_path / name, fixations=()) for name in "abc"]
     (given[-1] / "gaze.csv").write_bytes(harm)
     out = tmp_path / "images"
     status, said, warned = printed(capsys, *given, "--out", out, "--jobs", jobs)

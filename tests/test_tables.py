@@ -89,8 +89,8 @@ def as_tuples(rows):
     ]
 
 
-def table_of(delimiter=",", decimal="."):
-    return Table(file_of(""), COLUMNS, delimiter, decimal)
+def table_of(delimiter=","):
+    return Table(file_of(""), COLUMNS, delimiter)
 
 
 def parse(block, table=None):
@@ -126,6 +126,7 @@ FILES = {
     "tabs": text(sep="\t").encode(),
     "semicolons": text(sep=";").encode(),
     "semicolons and decimal commas": text(decimal_commas(ROWS), sep=";").encode(),
+    "tabs and decimal commas": text(decimal_commas(ROWS), sep="\t").encode(),
     "quotes everywhere": text(quoted(ROWS), [f'"{name}"' for name in COLUMNS]).encode(),
     "index column": text([[str(n), *row] for n, row in enumerate(ROWS)], ["", *COLUMNS]).encode(),
     "other order": text([row[::-1] for row in ROWS], COLUMNS[::-1]).encode(),
@@ -150,10 +151,11 @@ def test_a_header_alone_gives_no_rows(line):
     assert read(HEADER.encode() + line) == []
 
 
-def test_semicolons_do_not_make_a_table_slow(monkeypatch):
+def test_semicolons_and_tabs_do_not_make_a_table_slow(monkeypatch):
     monkeypatch.setattr("gazeheat_core.exports.tables._parse_by_line", None)
-    assert read(text(sep=";")) == READ
-    assert read(text(decimal_commas(ROWS), sep=";")) == READ
+    for sep in ";\t":
+        assert read(text(sep=sep)) == READ
+        assert read(text(decimal_commas(ROWS), sep=sep)) == READ
 
 
 @pytest.mark.parametrize("flag", ["true", "False", ""], ids=["yes", "no", "empty"])
@@ -561,7 +563,7 @@ whole_numbers = st.one_of(
 @example(cells=[("1.67041E+18", "1"), ("1.67042E+18", "2")], semicolons=False, end="\n")
 @example(cells=[("1,67041E+18", "1"), ("1,67042E+18", "2")], semicolons=True, end="\n")
 def test_whole_numbers_in_any_spelling_are_read_alike_by_both_readers(cells, semicolons, end):
-    sep, table = (";", table_of(";", ",")) if semicolons else (",", table_of())
+    sep, table = (";", table_of(";")) if semicolons else (",", table_of())
     layout = Layout(keys=(1,), integers=(2, 0), numbers=(4, 5), flag=3)
     # A cell with the sign that separates cells stands in quotes.
     quoted = [
@@ -647,7 +649,7 @@ def test_dirty_ids_of_fixations_do_no_harm(lines):
 @given(rows=clean_rows)
 def test_decimal_commas_are_read_alike_by_both_readers(rows):
     block = "\n".join(";".join((*row[:4], *(c.replace(".", ",") for c in row[4:]))) for row in rows)
-    table = table_of(";", ",")
+    table = table_of(";")
     same(_parse_typed(block.encode(), table, LAYOUT), _parse_by_line(block.encode(), table, LAYOUT))
 
 

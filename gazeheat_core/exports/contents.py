@@ -389,7 +389,7 @@ class _Reading:
     ) -> None:
         """Take the rows of a block for one place of the star."""
         known, times = use.known, use.times
-        form, decimal = known.format, _decimal(known.table)
+        form, decimal = known.format, known.table.decimal
         for column, value in where.keep:
             kept = _bare(frame[column]) == value.lower()
             frame, lines = frame[kept], lines[kept.to_numpy()]
@@ -508,7 +508,7 @@ class _Reading:
         self, row: pd.Series[str], line: int, known: KnownTable, where: _Where
     ) -> tuple[int, str]:
         """Explain a row that cannot be read."""
-        table, decimal = known.table, _decimal(known.table)
+        table, decimal = known.table, known.table.decimal
         place = f" of {table.file}" if len(self._contents.files) > 1 else ""
         # Lines count from the first below the header, as `Tally` has them.
         below = line - table.header_lines
@@ -646,11 +646,6 @@ def _once(cells: Text, change: Callable[[str], Any]) -> pd.Series[Any]:
 
 def _bare(cells: Text) -> pd.Series[Any]:
     return _once(cells, str.lower)
-
-
-def _decimal(table: Table) -> str:
-    """Return the decimal sign: where commas do not separate the cells, they may be one."""
-    return "." if table.delimiter == "," else ","
 
 
 def _numbers(cells: Text, decimal: str) -> FloatArray:
@@ -800,7 +795,7 @@ def time_is_whole_ns(table: Table, form: Format) -> bool:
     # So many nanoseconds have passed since 1970, and of no other unit.
     if any(one is not None and one > _LONG_AGO_NS for one in whole):
         return True
-    return time_unit_ns(cells, 1, form.holds, _decimal(table)) in (1, None)
+    return time_unit_ns(cells, 1, form.holds, table.decimal) in (1, None)
 
 
 def _time_unit(
@@ -817,7 +812,7 @@ def _time_unit(
     column, stated_ns = where.time
     cells = _first_cells(table, column)
     name = shown(table.columns[column])
-    unit_ns = time_unit_ns(cells, stated_ns, form.holds, _decimal(table))
+    unit_ns = time_unit_ns(cells, stated_ns, form.holds, table.decimal)
     if unit_ns is not None:
         if unit_ns != stated_ns:
             notices.append(

@@ -32,7 +32,6 @@ from gazeheat_core.exports.looking import (
     cells_of,
     guessed_table,
     headless_table,
-    table_of,
 )
 from gazeheat_core.exports.sources import SourceFile, Upload, open_source
 from gazeheat_core.exports.tables import Table
@@ -126,7 +125,7 @@ def find_table(file: SourceFile, guess: Format | None = None) -> Table | None:
     for number, line in enumerate(lines if guess is not None else ()):
         delimiter, cells = cells_of(line)
         if guess is not None and recognise(cells, [guess]):
-            return table_of(file, cells, delimiter, number + 1)
+            return Table(file, cells, delimiter, number + 1)
     table = guessed_table(file, lines)
     if table is not None and len(named_columns(table)) < 2:
         return headless_table(file, lines)
@@ -144,7 +143,7 @@ def table_at(file: SourceFile, header_line: int) -> Table | None:
     if not 0 < header_line <= len(lines):
         return None
     delimiter, cells = cells_of(lines[header_line - 1])
-    table = table_of(file, cells, delimiter, header_line)
+    table = Table(file, cells, delimiter, header_line)
     return table if len(named_columns(table)) > 1 else None
 
 
@@ -200,11 +199,10 @@ def guess(table: Table) -> Format:
         bottom where they are millimetres.
     """
     rows = first_rows(table)
-    decimal = "." if table.delimiter == "," else ","
     columns = []
     for place in named_columns(table):
         cells = [row[place] for row in rows]
-        columns.append(_Column(place, table.columns[place], cells, _numbers(cells, decimal)))
+        columns.append(_Column(place, table.columns[place], cells, _numbers(cells, table.decimal)))
     x, y = _positions(columns)
     lost = _lost(x, y)
     rest = [one for one in columns if one not in (x, y) and not _OF_AREAS & {*one.words}]

@@ -165,8 +165,7 @@ class Look:
                     continue
                 fitting = formats.recognise(cells, self._known)
                 if fitting:
-                    decimal = "," if delimiter == ";" else "."
-                    return Looked(Table(file, cells, delimiter, decimal, number + 1), fitting)
+                    return Looked(Table(file, cells, delimiter, number + 1), fitting)
         # A person may have named the columns by their numbers.
         if any(one.x.startswith("#") for one in self._known):
             table = headless_table(file, lines)
@@ -261,11 +260,6 @@ def _is_number(cell: str) -> bool:
     return _NUMBER.fullmatch(cell) is not None
 
 
-def table_of(file: SourceFile, names: tuple[str, ...], delimiter: str, header_lines: int) -> Table:
-    """Return a table in which commas are decimal signs where they do not separate the cells."""
-    return Table(file, names, delimiter, "." if delimiter == "," else ",", header_lines)
-
-
 def guessed_table(file: SourceFile, lines: list[str]) -> Table | None:
     """Return a table by the look of it: the line before the first one of numbers is its header.
 
@@ -278,7 +272,7 @@ def guessed_table(file: SourceFile, lines: list[str]) -> Table | None:
         if numbers >= 2:
             names = cells_of(before)[1] if before else ()
             if len(names) >= 2 and not any(map(_is_number, filter(None, names))):
-                return table_of(file, names, delimiter, number)
+                return Table(file, names, delimiter, number)
             return headless_table(file, lines)
         if line.strip() and not SCREEN_LINE.fullmatch(line):
             before = line
@@ -291,7 +285,7 @@ def headless_table(file: SourceFile, lines: list[str]) -> Table | None:
         delimiter, cells = cells_of(line)
         if sum(bool(cell) and _is_number(cell) for cell in cells) >= 2:
             names = tuple(f"#{n}" for n in range(1, len(cells) + 1))
-            return table_of(file, names, delimiter, number)
+            return Table(file, names, delimiter, number)
     return None
 
 
@@ -315,7 +309,7 @@ def _described_elsewhere(file: SourceFile, sidecars: dict[str, SourceFile]) -> T
             return column
         return f"{column} [{_UNITS.get(unit.lower(), unit)}]"
 
-    return Table(file, tuple(map(with_unit, names)), "\t", ".", 0)
+    return Table(file, tuple(map(with_unit, names)), "\t", 0)
 
 
 _UNITS = {"pixel": "px", "pixels": "px", "second": "s", "seconds": "s", "millisecond": "ms"}

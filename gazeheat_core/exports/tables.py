@@ -89,9 +89,7 @@ class Table:
     columns : tuple of str
         Names in the header, in their order, without surrounding blanks.
     delimiter : str
-        ``","``, ``";"`` or a tab.
-    decimal : str
-        ``","`` where the delimiter is a semicolon, as spreadsheets write it.
+        ``","``, ``";"``, ``"|"`` or a tab.
     header_lines : int
         Lines up to the header, which is the last of them; the others are blank.
     """
@@ -99,8 +97,12 @@ class Table:
     file: SourceFile
     columns: tuple[str, ...]
     delimiter: str = ","
-    decimal: str = "."
     header_lines: int = 1
+
+    @property
+    def decimal(self) -> str:
+        """The decimal sign: where commas do not separate the cells, they may be one."""
+        return "." if self.delimiter == "," else ","
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +286,7 @@ def read_header(file: SourceFile) -> Table:
             "Give the file as it was downloaded, or save it as 'CSV UTF-8'."
         ) from None
     columns = tuple(cell.strip() for cell in cells)
-    return Table(file, columns, delimiter, "," if delimiter == ";" else ".", number + 1)
+    return Table(file, columns, delimiter, number + 1)
 
 
 def _head(file: SourceFile) -> list[bytes]:

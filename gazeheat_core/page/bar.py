@@ -33,7 +33,11 @@ def bar() -> int:
         with st.popover("Add files", key=f"add-{visit.uploader}"):
             drop_exports("Exports, or a picture for this one")
             choose_from_server()
-        st.button("Clear", on_click=visit.clear, help="Close everything that was loaded, and forget what was said of columns.")
+        st.button(
+            "Clear",
+            on_click=visit.clear,
+            help="Close everything that was loaded, and forget what was said of columns.",
+        )
         st.space("stretch")
         choose_view()
     return number
