@@ -157,7 +157,8 @@ def test_progress_counts_rows_and_ends_at_the_end():
     ids=["0 bytes", "header", "header and blank lines", "no positions", "commas"],
 )
 def test_a_table_without_gaze(data, kind, words):
-    contains(refusal(changed("gaze.csv", data), kind), "gaze.csv in study.zip", *words)
+    files = changed("gaze.csv", data, fixations=None)
+    contains(refusal(files, kind), "gaze.csv in study.zip", *words)
 
 
 def encoded(kind, dialect):
