@@ -418,6 +418,8 @@ def read_source(
     source: Given,
     known: Sequence[Format] = (),
     read: Collection[tuple[str, str]] = (),
+    *,
+    shows_progress: bool = True,
 ) -> bool:
     """Open every export of a source as a study; an error with one is kept as a sentence.
 
@@ -432,13 +434,16 @@ def read_source(
         What the visitor says of the columns of a table.
     read : collection of (str, str)
         Path and stimulus of exports that are open already.
+    shows_progress : bool
+        Not in a callback: what it shows stands above the page and moves all of it, and the next
+        run moves it back.
 
     Returns
     -------
     bool
         False for a source that holds pieces of an export alone.
     """
-    progress = st.empty()
+    progress = st.empty() if shows_progress else None
     with visit.in_words(), open_source(source) as files:
         if visit.waiting and not known and all(is_picture(file.name) for file in files):
             return False
@@ -479,14 +484,16 @@ def read_source(
                 kept = visit.kept.lacked_by(one) if len(found) == 1 else Pieces()
                 pictures = [] if kept.picture is None else [kept.picture]
                 whole = replace(one, files=(*one.files, *pictures))
-                study = read_study(whole, show_progress(progress, one.name))
+                on_rows = None if progress is None else show_progress(progress, one.name)
+                study = read_study(whole, on_rows)
                 visit.add(with_kept_sections(visit, study, kept), start_s)
                 visit.kept = visit.kept.without(kept)
                 if kept.picture is not None and study.image is not None:
                     visit.said.append(
                         f"{kept.picture}, given before, is used with {one.gaze.file}."
                     )
-    progress.empty()
+    if progress is not None:
+        progress.empty()
     return True
 
 
@@ -559,4 +566,4 @@ def open_sample() -> None:
     visit = my_visit()
     with visit.taking(), visit.in_words():
         sample = gh.Upload("Gazeheat sample.zip", io.BytesIO(sample_bytes()))
-        read_source(visit, sample)
+        read_source(visit, sample, shows_progress=False)

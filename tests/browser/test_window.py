@@ -174,12 +174,15 @@ def wired(browser, wire):
 
 def test_a_connection_that_is_lost_and_back_is_said(wired, wire):
     open_sample(wired)
+    counts = line(wired).element_handle()
     wire.cut()
     expect(connection(wired)).to_have_text(LOST)
     wire.mend()
     expect(connection(wired)).to_have_text(BACK)
     expect(said(wired)).to_be_empty()
     expect(line(wired)).to_contain_text("of 4 recordings")
+    # The page was laid out again, and nothing of it has moved.
+    assert counts.evaluate("(element) => element.isConnected")
 
 
 def test_an_upload_outlasts_a_cut(wired, wire):
