@@ -81,16 +81,7 @@ def running(folder, command, port, environment=None, *, below="", **pipes):
             stderr=out,
         )
     try:
-        for _ in range(10 * PATIENCE_S):
-            if answers(f"http://127.0.0.1:{port}{below and '/' + below}/_stcore/health"):
-                break
-            try:
-                server.wait(0.1)
-            except subprocess.TimeoutExpired:
-                continue
-            pytest.fail(f"the server has stopped:\n{log.read_text()}")
-        else:
-            pytest.fail(f"the server does not answer:\n{log.read_text()}")
+        wait_for(server, port, below, log)
         yield server
     finally:
         server.terminate()
@@ -98,6 +89,19 @@ def running(folder, command, port, environment=None, *, below="", **pipes):
         for pipe in filter(None, (server.stdin, server.stdout)):
             pipe.close()
     assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def wait_for(server, port, below, log):
+    """Wait until a server's process answers for the page; what it logged is said where it fails."""
+    for _ in range(10 * PATIENCE_S):
+        if answers(f"http://127.0.0.1:{port}{below and '/' + below}/_stcore/health"):
+            return
+        try:
+            server.wait(0.1)
+        except subprocess.TimeoutExpired:
+            continue
+        pytest.fail(f"the server has stopped:\n{log.read_text()}")
+    pytest.fail(f"the server does not answer:\n{log.read_text()}")
 
 
 def answers(address):

@@ -22,6 +22,7 @@ from tests.browser.conftest import (
     free_port,
     open_sample,
     serving,
+    wait_for,
 )
 
 UPLOAD_BYTES = 300 * 2**20
@@ -50,15 +51,17 @@ def readme_lines(below, port):
 
 
 @contextmanager
-def nginx(folder, lines):
-    """Run nginx with lines for its server; yields its address."""
+def nginx(folder, below, behind_port):
+    """Run nginx before the page, once it answers; yields its address."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("no nginx found: apt-get install nginx-light")
-    port = free_port()
+    port, log = free_port(), folder / "error.log"
+    lines = readme_lines(below, behind_port)
     (folder / "nginx.conf").write_text(AROUND.format(folder=folder, port=port, lines=lines))
-    process = subprocess.Popen([program, "-e", "stderr", "-c", folder / "nginx.conf"])
+    process = subprocess.Popen([program, "-e", log, "-c", folder / "nginx.conf"])
     try:
+        wait_for(process, port, below, log)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -86,7 +89,7 @@ def large_export(tmp_path_factory):
 def test_the_page_lives_behind_nginx(browser, tmp_path, below, large_export):
     with serving(tmp_path, below=below) as behind:
         port = int(re.search(r":(\d+)", behind)[1])
-        with nginx(tmp_path, readme_lines(below, port)) as front:
+        with nginx(tmp_path, below, port) as front:
             address = f"{front}/{below}/" if below else f"{front}/"
             visitor = browser.new_context(viewport=DESKTOP)
             visitor.set_default_timeout(1000 * PATIENCE_S)
