@@ -24,9 +24,6 @@ log = logging.getLogger("gazeheat")
 
 _MOST_FOLDERS = 100_000
 
-# What tells whether files have changed: name, size and time of each.
-_State = tuple[tuple[str, int, int], ...]
-
 
 @dataclass(frozen=True, slots=True)
 class ServerStudy:
@@ -166,21 +163,11 @@ class Library:
     def _look_into(self, path: PurePosixPath) -> Iterator[_Listed]:
         try:
             place = self.locate(path)
-            state, key = _state(place), (self.root, path)
-            known = _known.get(key)
-            if known is not None and known[0] == state:
-                yield from known[1]
-                return
-            listed = []
             with open_source(place, flat=True) as files:
                 found, _ = find_exports(files)
                 for one in found:
                     study = _listed(path, place, one)
-                    listed.append(_Listed(study, _is_by_folder(one) and place.is_dir()))
-                    yield listed[-1]
-            # Headers are looked at each time.
-            if any(one.contents is not None for one in found):
-                _known[key] = state, listed
+                    yield _Listed(study, _is_by_folder(one) and place.is_dir())
         except (GazeheatError, OSError):
             return
         except Exception:
@@ -194,18 +181,6 @@ class _Listed:
 
     study: ServerStudy
     is_by_folder: bool
-
-
-_known: dict[tuple[Path, PurePosixPath], tuple[_State, list[_Listed]]] = {}
-
-
-def _state(place: Path) -> _State:
-    if not place.is_dir():
-        found = place.stat()
-        return ((place.name, found.st_size, found.st_mtime_ns),)
-    with os.scandir(place) as entries:
-        stats = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
-    return tuple(sorted((name, found.st_size, found.st_mtime_ns) for name, found in stats))
 
 
 def _listed(path: PurePosixPath, place: Path, one: FoundExport) -> ServerStudy:

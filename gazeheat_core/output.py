@@ -26,7 +26,7 @@ from gazeheat_core.paper import caption, methods_text
 from gazeheat_core.regions import Region, RegionNumbers, look_into
 from gazeheat_core.regions import as_json as regions_as_json
 from gazeheat_core.scale import colour_scale
-from gazeheat_core.selection import RecordingHistogram, is_of_fixations
+from gazeheat_core.selection import RecordingHistogram, rows_of
 from gazeheat_core.settings import FigureStyle, Look
 from gazeheat_core.study import Study
 
@@ -258,7 +258,6 @@ class Output:
         """
         width, height = self.study.size()
         has_times = self.study.has_times
-        of_fixations = is_of_fixations(self.heatmap.selection.measure)
         intervals_ms = {one.sampling_interval_ns / 1e6 for one in self.pooled}
         return {
             "enrichment": self.study.name,
@@ -282,9 +281,7 @@ class Output:
                 }
                 for one in self.pooled
             ],
-            "unassigned_rows": (
-                self.study.unassigned_fixations if of_fixations else self.study.unassigned_rows
-            ),
+            "unassigned_rows": rows_of(self.study, self.heatmap.selection.measure)[1],
             "checks": checks_as_json(check_study(self.study)),
             "files": {what: str(path) for what, path in files.items()},
         }

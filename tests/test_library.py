@@ -441,7 +441,7 @@ def test_each_stimulus_of_a_table_is_listed_and_its_rows_are_read_once(root, mon
         raise AssertionError("what has not changed should not be read")
 
     with monkeypatch.context() as patched:
-        patched.setattr("gazeheat_core.library.find_exports", refuse)
+        patched.setattr("gazeheat_core.exports.tables.read_blocks", refuse)
         assert Library(root).list() == listed
     table.write_text(screen_table("a.png", "c.png"))
     assert [one.name for one in Library(root).list()] == ["a", "c"]

@@ -35,6 +35,7 @@ from gazeheat_core.exports.filenames import (
     SECTIONS_FILE,
     is_info,
     is_picture,
+    stem,
 )
 from gazeheat_core.exports.guessing import are_answers, find_table, head_of, read_answers
 from gazeheat_core.exports.looking import UnknownTableError
@@ -270,8 +271,8 @@ def give_pictures(visit: Visit, chosen: Opened, pictures: Sequence[SourceFile]) 
     ]
     given, unmatched = [], []
     for picture in pictures:
-        name = plain_name(picture.name)
-        own = next((one for one in waiting if name in plain_names(one)), None)
+        name = comparable(picture.name)
+        own = next((one for one in waiting if name in names_of_picture(one)), None)
         if own is not None:
             waiting.remove(own)
         elif len(pictures) == 1:
@@ -302,22 +303,20 @@ def give_pictures(visit: Visit, chosen: Opened, pictures: Sequence[SourceFile]) 
         )
 
 
-def plain_names(opened: Opened) -> set[str]:
+def names_of_picture(opened: Opened) -> set[str]:
     """Return what a picture of an open study may be called: as it came, or as it is called."""
-    return {plain_name(opened.looked_at), plain_name(opened.export.name)}
+    return {comparable(opened.looked_at), comparable(opened.export.name)}
 
 
-def plain_name(name: str) -> str:
-    """Return a name without a picture's ending, in small letters, as long as studies have it.
+def comparable(name: str) -> str:
+    """Return a name without a file's ending, in small letters, as long as studies have it.
 
     Examples
     --------
-    >>> plain_name("Shelf.PNG"), plain_name("shelf 1.5")
+    >>> comparable("Shelf.PNG"), comparable("shelf 1.5")
     ('shelf', 'shelf 1.5')
     """
-    while is_picture(name):
-        name = PurePosixPath(name).stem
-    return shown(name).casefold()
+    return shown(stem(name)).casefold()
 
 
 def take_picture(opened: Opened, data: bytes, name: str) -> None:
